@@ -1,0 +1,104 @@
+"""Batches for metric learning: M classes x K samples, and two halves of disjoint classes.
+
+A sequence of batches is a table of indices made at construction from the seed: batch t is `batches[t]`, whatever ran
+before. That is what makes an interrupted training resumable to the bit.
+"""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from dmlnb._inputs import require_labels
+
+
+class ClassBatches:
+    """M classes, K samples of each, sorted by class inside the batch.
+
+    Classes and the samples of a class are walked in shuffled rounds, so none repeats before all have been seen. A class
+    with fewer than K samples gives all of them and then starts over: it is listed in `short_classes`, with a warning.
+
+    Args:
+        labels: `(N,)` integers >= 0.
+        classes_per_batch: M.
+        samples_per_class: K.
+        num_batches: length of the sequence.
+        seed: of the shuffles.
+
+    Attributes:
+        table: `(num_batches, M * K)` indices.
+        short_classes: classes with fewer than K samples.
+
+    Raises:
+        ValueError: for sizes below 1, or fewer than M classes.
+
+    Taught in notebook 00.
+    """
+
+    def __init__(self, labels: Tensor, classes_per_batch: int, samples_per_class: int, num_batches: int, *, seed: int = 0):
+        require_labels(labels, len(labels))
+        if min(classes_per_batch, samples_per_class, num_batches) < 1:
+            raise ValueError(
+                "classes_per_batch, samples_per_class, num_batches: expected numbers >= 1, got "
+                f"{classes_per_batch}, {samples_per_class}, {num_batches}"
+            )
+        classes, counts = labels.cpu().unique(return_counts=True)
+        if len(classes) < classes_per_batch:
+            raise ValueError(f"classes_per_batch: expected at most {len(classes)}, the classes there are, got {classes_per_batch}")
+        self.short_classes = classes[counts < samples_per_class].tolist()
+        if self.short_classes:
+            warnings.warn(
+                f"{len(self.short_classes)} classes have fewer than {samples_per_class} samples; theirs repeat in a batch",
+                UserWarning,
+                stacklevel=2,
+            )
+        generator = torch.Generator().manual_seed(seed)
+        # A class round must not end inside a batch with a class twice: batches are cut from each round separately.
+        per_round = len(classes) // classes_per_batch
+        rounds = -(-num_batches // per_round)
+        order = torch.stack([torch.randperm(len(classes), generator=generator) for _ in range(rounds)])
+        drawn = order[:, : per_round * classes_per_batch].reshape(-1, classes_per_batch)[:num_batches]  # (T, M)
+        members = [(labels.cpu() == c).nonzero().flatten() for c in classes]
+        self.table = torch.empty(num_batches, classes_per_batch, samples_per_class, dtype=torch.int64)
+        for number, own in enumerate(members):
+            batch, column = (drawn == number).nonzero(as_tuple=True)
+            queue = _queue(own, len(batch), samples_per_class, generator)
+            self.table[batch, column] = queue
+        self.table = self.table.flatten(1)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, step: int) -> Tensor:
+        return self.table[step]
+
+
+def _queue(own: Tensor, visits: int, size: int, generator: torch.Generator) -> Tensor:
+    """`visits` rows of `size` samples, walking shuffled rounds of `own`; a row repeats only if `own` is too small."""
+    per_round = max(1, len(own) // size)
+    passes = -(-size // len(own))  # more than one only for short classes
+    rows = []
+    while len(rows) < visits:
+        walk = torch.cat([own[torch.randperm(len(own), generator=generator)] for _ in range(passes)])
+        rows.extend(walk[i * size : (i + 1) * size] for i in range(per_round))
+    return torch.stack(rows[:visits]) if visits else own.new_empty(0, size)
+
+
+class DisjointHalves:
+    """Pairs of batches `(first, second)` that share no class: what is fitted on one is tested on the other.
+
+    Args and errors as `ClassBatches`; `classes_per_half` classes are in each half.
+
+    Taught in notebook 03.
+    """
+
+    def __init__(self, labels: Tensor, classes_per_half: int, samples_per_class: int, num_batches: int, *, seed: int = 0):
+        self.batches = ClassBatches(labels, 2 * classes_per_half, samples_per_class, num_batches, seed=seed)
+        self.short_classes = self.batches.short_classes
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        first, second = self.batches[step].chunk(2)  # sorted by class, so the halves are disjoint
+        return first, second

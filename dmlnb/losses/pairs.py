@@ -1,0 +1,152 @@
+"""Losses over pairs and triplets of a batch: contrastive (two forms), triplet, multi-similarity.
+
+Each is a function `(embeddings, labels) -> scalar`, and so fits any training loop, also one written for
+pytorch-metric-learning: `loss(embeddings, labels)`. Embeddings are put on the unit sphere inside (`normalize="sphere"`);
+`"ball"` clips them to the unit ball instead, None leaves them alone. With `references` the anchors are compared to
+other vectors, such as proxies, instead of to the batch itself.
+
+Formulas: table of base losses in the supplement of [gurbuz2024ccp]. Taught in notebooks 00 and 04.
+"""
+
+import torch
+from torch import Tensor
+
+from dmlnb import geometry
+from dmlnb._inputs import require_embeddings, require_labels
+
+
+def active_mean(terms: Tensor) -> Tensor:
+    """Mean of the positive entries, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
+    active = terms > 0
+    return terms.where(active, 0).sum() / active.sum().clamp(min=1)
+
+
+def _compare(embeddings, labels, references, reference_labels, normalize):
+    """Normalised anchors and references, and the masks of positive and negative pairs, each (N, M)."""
+    require_embeddings(embeddings)
+    require_labels(labels, len(embeddings))
+    anchors = geometry.normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)), normalize)
+    if references is None:
+        same = labels[:, None] == labels
+        itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+        return anchors, anchors, same & ~itself, ~same
+    require_embeddings(references, "references")
+    require_labels(reference_labels, len(references), name="reference_labels")
+    same = labels[:, None] == reference_labels
+    return anchors, geometry.normalize(references.to(anchors.dtype), normalize), same, ~same
+
+
+def contrastive_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    positive_margin: float = 0.0,
+    negative_margin: float = 0.5,
+    references: Tensor | None = None,
+    reference_labels: Tensor | None = None,
+    normalize: str | None = "sphere",
+) -> Tensor:
+    """Two margins on Euclidean distance ("C2"), each side averaged over its active pairs.
+
+    $$ \\overline{(d^+ - m_+)_+} + \\overline{(m_- - d^-)_+} $$
+
+    Args:
+        embeddings: `(N, d)`, finite.
+        labels: `(N,)` integers >= 0.
+        positive_margin: distance below which a positive pair costs nothing.
+        negative_margin: distance beyond which a negative pair costs nothing.
+        references: `(M, d)` to compare to instead of the batch.
+        reference_labels: `(M,)`.
+        normalize: `"sphere"`, `"ball"` or None.
+
+    Returns:
+        Scalar, at least float32.
+
+    Raises:
+        ValueError: for bad shapes, labels, or NaN.
+
+    Source: [hadsell2006contrastive]; form and defaults [gurbuz2024ccp]. Taught in notebook 00.
+    """
+    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
+    distance = geometry.pairwise_distances(anchors, others)  # (N, M)
+    pull = active_mean((distance - positive_margin).where(positive, 0))
+    push = active_mean((negative_margin - distance).where(negative, 0))
+    return pull + push
+
+
+def cosine_contrastive_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    margin: float = 0.5,
+    references: Tensor | None = None,
+    reference_labels: Tensor | None = None,
+    normalize: str | None = "sphere",
+) -> Tensor:
+    """One margin on cosine similarity ("C1"): sums over pairs, divided by the number of anchors.
+
+    $$ \\frac1N \\Bigl( \\sum_{pos} (1 - s - 10^{-5})_+ + \\sum_{neg} (s - m)_+ \\Bigr) $$
+
+    Args, errors and source as `contrastive_loss`; `margin` is the similarity below which a negative pair is free.
+    """
+    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
+    similarity = anchors @ others.T  # (N, M)
+    pull = (1 - similarity - 1e-5).clamp(min=0).where(positive, 0).sum()
+    push = (similarity - margin).clamp(min=0).where(negative, 0).sum()
+    return (pull + push) / len(anchors)
+
+
+def triplet_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    margin: float = 0.05,
+    references: Tensor | None = None,
+    reference_labels: Tensor | None = None,
+    normalize: str | None = "sphere",
+) -> Tensor:
+    """All triplets: an anchor is nearer to its positive than to its negative, by a margin.
+
+    $$ \\overline{(d_{ap} - d_{an} + m)_+} \\quad\\text{over active triplets} $$
+
+    Args, errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (N, M, M) numbers.
+
+    Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp]. Taught in notebook 04.
+    """
+    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
+    distance = geometry.pairwise_distances(anchors, others)
+    violation = distance[:, :, None] - distance[:, None, :] + margin  # (N, M, M): anchor, positive, negative
+    return active_mean(violation.where(positive[:, :, None] & negative[:, None, :], 0))
+
+
+def multi_similarity_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    alpha: float = 2.0,
+    beta: float = 50.0,
+    base: float = 0.5,
+    references: Tensor | None = None,
+    reference_labels: Tensor | None = None,
+    normalize: str | None = "sphere",
+) -> Tensor:
+    """Multi-similarity without pair mining: soft maxima over an anchor's positives and negatives.
+
+    $$ \\frac1N \\sum_a \\frac1\\alpha \\log\\Bigl(1 + \\sum_{p} e^{\\alpha(\\lambda - s_{ap})}\\Bigr)
+       + \\frac1\\beta \\log\\Bigl(1 + \\sum_{q} e^{\\beta(s_{aq} - \\lambda)}\\Bigr) $$
+
+    Args, errors as `contrastive_loss`; `alpha`, `beta` are inverse temperatures, `base` the similarity λ.
+
+    Source: [wang2019multisimilarity]; no mining and defaults [gurbuz2024ccp]. Taught in notebook 04.
+    """
+    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
+    similarity = anchors @ others.T
+    pull = log1p_sum_exp(alpha * (base - similarity), positive, dim=1) / alpha  # (N,)
+    push = log1p_sum_exp(beta * (similarity - base), negative, dim=1) / beta
+    return (pull + push).mean()
+
+
+def log1p_sum_exp(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
+    """$\\log(1 + \\sum_{mask} e^{x})$ along `dim`, without overflow; 0 where the mask is empty."""
+    zero = torch.zeros_like(logits.narrow(dim, 0, 1))
+    return torch.logsumexp(torch.cat([zero, logits.masked_fill(~mask, -torch.inf)], dim), dim)

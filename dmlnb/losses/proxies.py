@@ -1,0 +1,198 @@
+"""Losses with proxies: every class is represented by one or more learned vectors.
+
+Each is a formula (function) with a thin module that owns the proxies. The modules are called
+`loss(embeddings, labels)`, as those of pytorch-metric-learning, and have parameters: give them to the optimiser, with a
+learning rate well above the network's.
+
+Source of the defaults: table of base losses in [gurbuz2024ccp]. Taught in notebooks 00 and 04.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb.geometry import normalize
+from dmlnb.losses.pairs import log1p_sum_exp
+
+
+def _similarity(embeddings: Tensor, proxies: Tensor) -> Tensor:  # (N, d), (P, d) -> cosine (N, P)
+    require_embeddings(embeddings)
+    if embeddings.shape[1] != proxies.shape[-1]:
+        raise ValueError(f"embeddings: expected {proxies.shape[-1]} coordinates as the proxies, got {embeddings.shape[1]}")
+    wide = embeddings.to(torch.promote_types(embeddings.dtype, proxies.dtype))
+    return normalize(wide) @ normalize(proxies).T
+
+
+def proxy_anchor_loss(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, alpha: float = 32.0, delta: float = 0.1
+) -> Tensor:
+    """Proxy-Anchor: each proxy is an anchor that pulls its class and pushes all others.
+
+    $$ \\frac{1}{|P^+|} \\sum_{c \\in P^+} \\log\\Bigl(1 + \\sum_{y_i = c} e^{-\\alpha (s_{ic} - \\delta)}\\Bigr)
+       + \\frac{1}{|P^-|} \\sum_{c \\in P^-} \\log\\Bigl(1 + \\sum_{y_i \\ne c} e^{\\alpha (s_{ic} + \\delta)}\\Bigr) $$
+
+    $P^+$ are the proxies with a positive in the batch, $P^-$ those with a negative.
+
+    Args:
+        embeddings: `(N, d)`, finite; normalised inside.
+        labels: `(N,)` integers in 0 .. C - 1.
+        proxies: `(C, d)`; normalised inside.
+        alpha: scale, inverse temperature.
+        delta: margin on the cosine.
+
+    Returns:
+        Scalar, at least float32.
+
+    Raises:
+        ValueError: for bad shapes, NaN, or labels out of range.
+
+    Source: [kim2020proxyanchor], eq. 4. Taught in notebook 00.
+    """
+    similarity = _similarity(embeddings, proxies)  # (N, C)
+    require_labels(labels, len(embeddings), len(proxies))
+    positive = one_hot(labels, len(proxies)).bool()  # (N, C)
+    pull = log1p_sum_exp(-alpha * (similarity - delta), positive, dim=0)  # (C,)
+    push = log1p_sum_exp(alpha * (similarity + delta), ~positive, dim=0)
+    count = [mask.any(dim=0).sum().clamp(min=1) for mask in (positive, ~positive)]
+    return pull.sum() / count[0] + push.sum() / count[1]
+
+
+def proxy_nca_loss(embeddings: Tensor, labels: Tensor, proxies: Tensor, *, temperature: float = 0.11) -> Tensor:
+    """ProxyNCA++: softmax over all proxies, the positive included.
+
+    $$ -\\frac1N \\sum_i \\log \\mathrm{softmax}_c( s_{ic} / T )_{y_i} $$
+
+    With unit vectors $-d^2 = 2s - 2$, so a temperature of T here is 2T for squared distances.
+
+    Args and errors as `proxy_anchor_loss`; `temperature` in units of cosine.
+
+    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]. Taught in notebook 04.
+    """
+    similarity = _similarity(embeddings, proxies)
+    require_labels(labels, len(embeddings), len(proxies))
+    return cross_entropy(similarity / temperature, labels)
+
+
+def soft_triple_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    centers: Tensor,
+    *,
+    scale: float = 78.02,
+    gamma: float = 58.95,
+    tau: float = 0.3754,
+    margin: float = 0.4307,
+) -> Tensor:
+    """SoftTriple: several centres a class, the best of them by a soft maximum.
+
+    $$ r_{ic} = \\sum_k \\mathrm{softmax}_k(s_{ick} / \\gamma)\\, s_{ick}, \\qquad
+       -\\frac1N \\sum_i \\log \\mathrm{softmax}_c\\bigl(\\lambda (r_{ic} - m [c = y_i])\\bigr)_{y_i}
+       + \\tau \\frac{\\sum_c \\sum_{k < l} \\sqrt{2 - 2 \\langle \\rho_{ck}, \\rho_{cl} \\rangle}}{C K (K - 1)} $$
+
+    The last term lets superfluous centres of a class merge.
+
+    Args:
+        embeddings: `(N, d)`, finite; normalised inside.
+        labels: `(N,)` integers in 0 .. C - 1.
+        centers: `(C, K, d)`; normalised inside.
+        scale: λ, inverse temperature of the classes.
+        gamma: temperature of the soft maximum over centres.
+        tau: weight of the merging term.
+        margin: on the cosine.
+
+    Returns:
+        Scalar, at least float32.
+
+    Raises:
+        ValueError: as `proxy_anchor_loss`.
+
+    Source: [qian2019softtriple], with inner products as there; defaults as released with [gurbuz2024ccp] (which uses
+    minus the distance as similarity, and centres as they are in the last term). Taught in notebook 04.
+    """
+    classes, per_class = centers.shape[:2]
+    similarity = _similarity(embeddings, centers.flatten(0, 1)).unflatten(1, (classes, per_class))  # (N, C, K)
+    require_labels(labels, len(embeddings), classes)
+    relaxed = (torch.softmax(similarity / gamma, dim=2) * similarity).sum(dim=2)  # (N, C)
+    loss = cross_entropy(scale * (relaxed - margin * one_hot(labels, classes)), labels)
+    if per_class == 1 or tau == 0:
+        return loss
+    unit = normalize(centers)
+    first, second = torch.triu_indices(per_class, per_class, offset=1, device=centers.device)
+    squared = (unit[:, first] - unit[:, second]).square().sum(dim=2)  # 2 - 2<.,.>, without cancellation; (C, pairs)
+    distance = squared.where(squared > 0, 1).sqrt().where(squared > 0, 0)  # gradient 0 where two centres coincide
+    return loss + tau * distance.sum() / (classes * per_class * (per_class - 1))
+
+
+def _random_proxies(*shape: int) -> nn.Parameter:
+    """Kaiming-normal with the number of classes as fan, as in the released Proxy-Anchor code; only directions count."""
+    if min(shape) < 1:
+        raise ValueError(f"num_classes, dim, centers_per_class: expected positive numbers, got {shape}")
+    return nn.Parameter(torch.randn(*shape) * (2 / shape[0]) ** 0.5)
+
+
+class ProxyAnchorLoss(nn.Module):
+    """`proxy_anchor_loss` with its learned `proxies` (num_classes, dim).
+
+    Args:
+        num_classes: C.
+        dim: d.
+        alpha: scale.
+        delta: margin on the cosine.
+
+    Raises:
+        ValueError: for non-positive sizes; in the call as `proxy_anchor_loss`.
+
+    Source: [kim2020proxyanchor]. Taught in notebook 00.
+    """
+
+    def __init__(self, num_classes: int, dim: int, alpha: float = 32.0, delta: float = 0.1):
+        super().__init__()
+        self.proxies = _random_proxies(num_classes, dim)
+        self.alpha, self.delta = alpha, delta
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return proxy_anchor_loss(embeddings, labels, self.proxies, alpha=self.alpha, delta=self.delta)
+
+
+class ProxyNCALoss(nn.Module):
+    """`proxy_nca_loss` with its learned `proxies` (num_classes, dim).
+
+    Args and errors as `ProxyAnchorLoss`; `temperature` in units of cosine.
+
+    Source: [teh2020proxynca]. Taught in notebook 04.
+    """
+
+    def __init__(self, num_classes: int, dim: int, temperature: float = 0.11):
+        super().__init__()
+        self.proxies = _random_proxies(num_classes, dim)
+        self.temperature = temperature
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return proxy_nca_loss(embeddings, labels, self.proxies, temperature=self.temperature)
+
+
+class SoftTripleLoss(nn.Module):
+    """`soft_triple_loss` with its learned `proxies` (num_classes, centers_per_class, dim).
+
+    Args and errors as `ProxyAnchorLoss`; the rest as `soft_triple_loss`.
+
+    Source: [qian2019softtriple]. Taught in notebook 04.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        dim: int,
+        centers_per_class: int = 10,
+        scale: float = 78.02,
+        gamma: float = 58.95,
+        tau: float = 0.3754,
+        margin: float = 0.4307,
+    ):
+        super().__init__()
+        self.proxies = _random_proxies(num_classes, centers_per_class, dim)
+        self.settings = {"scale": scale, "gamma": gamma, "tau": tau, "margin": margin}
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return soft_triple_loss(embeddings, labels, self.proxies, **self.settings)

@@ -1,0 +1,26 @@
+"""Pooling: from a map of local features to one vector an image."""
+
+from dmlnb.pooling.attention import AttentionPooling
+from dmlnb.pooling.costs import PooledFeatures, prototype_costs
+from dmlnb.pooling.gates import gates_of_mass
+from dmlnb.pooling.gsp import GeneralizedSumPooling
+from dmlnb.pooling.histogram import hard_histogram, soft_assignment, soft_histogram
+from dmlnb.pooling.simple import GeneralizedMeanPooling, GlobalAveragePooling, GlobalMaxPooling
+from dmlnb.pooling.transport import TransportPlan, partial_transport, token_scores
+
+__all__ = [
+    "AttentionPooling",
+    "GeneralizedMeanPooling",
+    "GeneralizedSumPooling",
+    "GlobalAveragePooling",
+    "GlobalMaxPooling",
+    "PooledFeatures",
+    "TransportPlan",
+    "gates_of_mass",
+    "hard_histogram",
+    "partial_transport",
+    "prototype_costs",
+    "soft_assignment",
+    "soft_histogram",
+    "token_scores",
+]

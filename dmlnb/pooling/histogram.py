@@ -1,0 +1,83 @@
+"""Histograms of local features over prototypes: an image as shares of entities.
+
+Each of the n regions carries the mass 1/n and sends it to prototypes. The plan that agrees best sends all of it to the
+best-scoring prototype (`hard_histogram`); paying for entropy with weight 1/sharpness makes it a softmax
+(`soft_histogram`). Prototype side: no constraint, so the shares z are free.
+
+A region scores a prototype by inner product (`cost="inner"`, as in the paper's definition) or by minus the Euclidean
+distance (`cost="euclidean"`, which the error bound of notebook 01 needs unless all prototypes have one norm).
+Nothing is normalised here.
+
+Source: [gurbuz2023xml], appendix. Taught in notebook 01.
+"""
+
+import torch
+from torch import Tensor
+
+from dmlnb.geometry import pairwise_distances
+
+
+def _scores(features: Tensor, prototypes: Tensor, cost: str) -> Tensor:  # -> (B, n, m)
+    if features.ndim != 3 or prototypes.ndim != 2 or features.shape[-1] != prototypes.shape[-1] or 0 in features.shape:
+        raise ValueError(
+            "features, prototypes: expected (B, n, d) and (m, d), "
+            f"got {tuple(features.shape)} and {tuple(prototypes.shape)}"
+        )
+    if len(prototypes) == 0:
+        raise ValueError("prototypes: expected at least one, got none")
+    if cost == "inner":
+        return features @ prototypes.T
+    if cost == "euclidean":
+        return -pairwise_distances(features, prototypes.expand(len(features), -1, -1))
+    raise ValueError(f"cost: expected 'inner' or 'euclidean', got {cost!r}")
+
+
+def soft_assignment(features: Tensor, prototypes: Tensor, sharpness: float, *, cost: str = "inner") -> Tensor:
+    """How much of each region goes to each prototype.
+
+    $$ A_{ji} = \\mathrm{softmax}_i(\\gamma\\, s(\\nu_i, f_j)) $$
+
+    Args:
+        features: `(B, n, d)` regions.
+        prototypes: `(m, d)`.
+        sharpness: γ >= 0, inverse temperature, in 1/unit of the score.
+        cost: `"inner"` or `"euclidean"`.
+
+    Returns:
+        `(B, n, m)`; sums to 1 over the prototypes.
+
+    Raises:
+        ValueError: for shapes that do not fit, a negative or infinite sharpness, or an unknown cost.
+
+    Source: [gurbuz2023xml], appendix, smoothed by entropy. Taught in notebook 01.
+    """
+    if not 0 <= float(sharpness) < float("inf"):
+        raise ValueError(f"sharpness: expected a finite number >= 0, got {sharpness}")
+    return torch.softmax(sharpness * _scores(features, prototypes, cost), dim=2)
+
+
+def soft_histogram(features: Tensor, prototypes: Tensor, sharpness: float, *, cost: str = "inner") -> Tensor:
+    """Share of the regions given to each prototype, $z_i = \\frac1n \\sum_j \\mathrm{softmax}_i(\\gamma\\, s(\\nu_i, f_j))$.
+
+    Args, errors and source as `soft_assignment`.
+
+    Returns:
+        `(B, m)`; each row sums to 1.
+    """
+    return soft_assignment(features, prototypes, sharpness, cost=cost).mean(dim=1)
+
+
+def hard_histogram(features: Tensor, prototypes: Tensor, *, cost: str = "inner") -> Tensor:
+    """Share of the regions won by each prototype, $z_i = \\frac1n \\#\\{j : i = \\arg\\max_k s(\\nu_k, f_j)\\}$.
+
+    The limit of `soft_histogram` for infinite sharpness; the first prototype wins ties. Has no gradient.
+
+    Args and errors as `soft_assignment`.
+
+    Returns:
+        `(B, m)`; each row sums to 1.
+    """
+    scores = _scores(features, prototypes, cost)
+    winner = scores.argmax(dim=2)  # (B, n)
+    shares = scores.new_zeros(len(features), len(prototypes))
+    return shares.scatter_add_(1, winner, scores.new_full(winner.shape, 1 / winner.shape[1]))

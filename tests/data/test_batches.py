@@ -1,0 +1,62 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmlnb.data import ClassBatches, DisjointHalves
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 7), st.integers(1, 5), st.integers(1, 20), st.integers(0, 5), st.data())
+def test_every_batch_has_m_classes_and_k_samples(classes, k, length, seed, data):
+    m = data.draw(st.integers(1, classes))
+    labels = torch.arange(classes).repeat(5)[torch.randperm(5 * classes)]
+    batches = ClassBatches(labels, m, k, length, seed=seed)
+    assert len(batches) == length and not batches.short_classes
+    for t in range(length):
+        own = labels[batches[t]].view(m, k)
+        assert (own == own[:, :1]).all() and len(own[:, 0].unique()) == m
+        assert len(batches[t].unique()) == m * k  # no sample twice
+
+
+def test_all_samples_are_seen_before_one_repeats():
+    labels = torch.arange(3).repeat_interleave(4)
+    batches = ClassBatches(labels, 3, 2, 4, seed=1)
+    assert torch.cat([batches[0], batches[1]]).sort().values.tolist() == list(range(12))
+    assert torch.cat([batches[2], batches[3]]).sort().values.tolist() == list(range(12))
+
+
+def test_the_seed_decides():
+    labels = torch.arange(6).repeat_interleave(4)
+    a, b, c = (ClassBatches(labels, 3, 2, 9, seed=s).table for s in (0, 0, 1))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_short_classes_are_said_and_repeat_as_little_as_possible():
+    labels = torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    with pytest.warns(UserWarning, match="2 classes have fewer than 3"):
+        batches = ClassBatches(labels, 3, 3, 5)
+    assert batches.short_classes == [1, 2]
+    for t in range(5):
+        _, counts = batches[t].unique(return_counts=True)
+        own = batches[t].view(3, 3)
+        assert {tuple(labels[row].tolist()) for row in own} == {(0, 0, 0), (1, 1, 1), (2, 2, 2)}
+        assert sorted(counts.tolist()) == [1, 1, 1, 1, 2, 3]
+
+
+def test_halves_are_disjoint_in_class():
+    labels = torch.arange(9).repeat_interleave(6)
+    for first, second in DisjointHalves(labels, 4, 3, 12):
+        assert len(first) == len(second) == 12
+        assert not set(labels[first].tolist()) & set(labels[second].tolist())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [((4, 2, 5), "classes_per_batch"), ((0, 2, 5), "numbers >= 1"), ((2, 0, 5), ">= 1"), ((2, 2, 0), ">= 1")],
+)
+def test_bad_sizes_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ClassBatches(torch.arange(3).repeat(4), *arguments)
+    with pytest.raises(ValueError, match="labels"):
+        ClassBatches(torch.tensor([0, -1]), 1, 1, 1)

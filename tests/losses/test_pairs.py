@@ -1,0 +1,142 @@
+import math
+
+import pytest
+import torch
+
+from dmlnb.losses import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
+from dmlnb.losses.pairs import active_mean
+
+LOSSES = [contrastive_loss, cosine_contrastive_loss, triplet_loss, multi_similarity_loss]
+
+
+def batch(n=10, d=4, classes=3, seed=0, dtype=torch.float64):
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(n, d, generator=g, dtype=dtype), torch.randint(0, classes, (n,), generator=g)
+
+
+def loops(embeddings, labels):
+    """All ordered pairs (i, j, same, distance, cosine) of unit vectors."""
+    x = [v / v.norm() for v in embeddings]
+    for i in range(len(x)):
+        for j in range(len(x)):
+            if i != j:
+                yield i, j, bool(labels[i] == labels[j]), (x[i] - x[j]).norm().item(), (x[i] @ x[j]).item()
+
+
+def mean_of_active(terms):
+    active = [t for t in terms if t > 0]
+    return sum(active) / len(active) if active else 0.0
+
+
+def test_contrastive_against_a_loop():
+    embeddings, labels = batch()
+    pull = mean_of_active([d - 0.1 for *_, same, d, _ in loops(embeddings, labels) if same])
+    push = mean_of_active([0.9 - d for *_, same, d, _ in loops(embeddings, labels) if not same])
+    found = contrastive_loss(embeddings, labels, positive_margin=0.1, negative_margin=0.9)
+    assert found.item() == pytest.approx(pull + push)
+
+
+def test_cosine_contrastive_against_a_loop():
+    embeddings, labels = batch()
+    total = sum(max(0, 1 - s - 1e-5) if same else max(0, s - 0.5) for *_, same, _, s in loops(embeddings, labels))
+    assert cosine_contrastive_loss(embeddings, labels).item() == pytest.approx(total / 10)
+
+
+def test_triplet_against_a_loop():
+    embeddings, labels = batch()
+    pairs = list(loops(embeddings, labels))
+    terms = [
+        dp - dn + 0.2 for a, _, same, dp, _ in pairs if same for b, _, other, dn, _ in pairs if b == a and not other
+    ]
+    assert triplet_loss(embeddings, labels, margin=0.2).item() == pytest.approx(mean_of_active(terms))
+
+
+def test_multi_similarity_against_a_loop():
+    embeddings, labels = batch()
+    total = 0.0
+    for a in range(10):
+        rows = [(same, s) for i, _, same, _, s in loops(embeddings, labels) if i == a]
+        total += math.log(1 + sum(math.exp(2 * (0.5 - s)) for same, s in rows if same)) / 2
+        total += math.log(1 + sum(math.exp(50 * (s - 0.5)) for same, s in rows if not same)) / 50
+    assert multi_similarity_loss(embeddings, labels).item() == pytest.approx(total / 10)
+
+
+def test_equal_to_pytorch_metric_learning():
+    from pytorch_metric_learning import losses as pml
+
+    embeddings, labels = batch(24, 6, 5, seed=1)
+    pairs = [
+        (contrastive_loss, {"negative_margin": 1.0}, pml.ContrastiveLoss(pos_margin=0, neg_margin=1.0)),
+        (triplet_loss, {"margin": 0.2}, pml.TripletMarginLoss(margin=0.2)),
+        (multi_similarity_loss, {}, pml.MultiSimilarityLoss(alpha=2, beta=50, base=0.5)),
+    ]
+    for ours, options, theirs in pairs:
+        a, b = (embeddings.clone().requires_grad_() for _ in range(2))
+        x, y = ours(a, labels, **options), theirs(b, labels)
+        assert x.item() == pytest.approx(y.item(), rel=1e-5), ours.__name__
+        x.backward(), y.backward()
+        assert torch.allclose(a.grad, b.grad, atol=1e-6), ours.__name__
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients(loss):
+    embeddings, labels = batch(6)
+    assert torch.autograd.gradcheck(lambda e: loss(e, labels), (embeddings.requires_grad_(),))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_order_scale_and_label_names_do_not_matter(loss):
+    embeddings, labels = batch()
+    order = torch.randperm(10)
+    value = loss(embeddings, labels)
+    assert torch.allclose(value, loss(7 * embeddings[order], 100 - labels[order]))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_references_equal_to_the_batch_add_only_the_pairs_with_itself(loss):
+    embeddings, labels = batch(8)
+    proxies, proxy_labels = batch(5, seed=3)
+    together = loss(embeddings, labels, references=proxies, reference_labels=proxy_labels)
+    shuffled = torch.randperm(5)
+    assert torch.allclose(
+        together, loss(embeddings, labels, references=proxies[shuffled], reference_labels=proxy_labels[shuffled])
+    )
+    one = loss(embeddings[:1], labels[:1], references=embeddings[:1], reference_labels=labels[:1])
+    assert one.item() == pytest.approx({multi_similarity_loss: math.log(1 + math.exp(-1)) / 2}.get(loss, 0.0), abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("case", ["equal", "zero", "huge", "tiny", "one sample", "one class"])
+def test_extremes_stay_finite(loss, dtype, case):
+    embeddings, labels = batch(8, dtype=torch.float32)
+    embeddings = {"equal": torch.ones(8, 4), "zero": torch.zeros(8, 4), "huge": embeddings * 1e4, "tiny": embeddings * 1e-4}.get(
+        case, embeddings
+    )
+    if case == "one sample":
+        embeddings, labels = embeddings[:1], labels[:1]
+    if case == "one class":
+        labels = torch.zeros_like(labels)
+    embeddings = embeddings.to(dtype).requires_grad_()
+    value = loss(embeddings, labels)
+    assert value.dtype == torch.float32 and torch.isfinite(value) and value >= 0
+    value.backward()
+    assert torch.isfinite(embeddings.grad).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_bad_input_is_named(loss):
+    embeddings, labels = batch()
+    for bad, message in ((embeddings[0], "embeddings"), (embeddings * torch.nan, "finite"), (embeddings[:0], "embeddings")):
+        with pytest.raises(ValueError, match=message):
+            loss(bad, labels)
+    for bad in (labels[:-1], labels - 5, labels.double()):
+        with pytest.raises(ValueError, match="labels"):
+            loss(embeddings, bad)
+    with pytest.raises(ValueError, match="reference_labels"):
+        loss(embeddings, labels, references=embeddings)
+
+
+def test_active_mean():
+    assert active_mean(torch.tensor([1.0, 0.0, -5.0, 3.0])).item() == 2.0
+    assert active_mean(torch.zeros(3)).item() == 0.0

@@ -1,0 +1,150 @@
+import math
+
+import pytest
+import torch
+
+from dmlnb.losses import (
+    ProxyAnchorLoss,
+    ProxyNCALoss,
+    SoftTripleLoss,
+    proxy_anchor_loss,
+    proxy_nca_loss,
+    soft_triple_loss,
+)
+
+N, D, C, K = 12, 5, 4, 3
+
+
+@pytest.fixture
+def case():
+    g = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)  # noqa: E731
+    labels = torch.randint(0, C - 1, (N,), generator=g)  # the last class is absent
+    return draw(N, D), labels, draw(C, D), draw(C, K, D)
+
+
+def cosine(a, b):
+    return (a @ b / (a.norm() * b.norm())).item()
+
+
+def test_proxy_anchor_against_a_loop(case):
+    x, y, proxies, _ = case
+    pull = push = 0.0
+    for c in range(C):
+        positive = [math.exp(-32 * (cosine(x[i], proxies[c]) - 0.1)) for i in range(N) if y[i] == c]
+        negative = [math.exp(32 * (cosine(x[i], proxies[c]) + 0.1)) for i in range(N) if y[i] != c]
+        pull += math.log(1 + sum(positive)) / len(y.unique())
+        push += math.log(1 + sum(negative)) / C
+    assert proxy_anchor_loss(x, y, proxies).item() == pytest.approx(pull + push)
+
+
+def test_proxy_nca_against_a_loop(case):
+    x, y, proxies, _ = case
+    total = 0.0
+    for i in range(N):
+        s = [math.exp(cosine(x[i], p) / 0.11) for p in proxies]
+        total -= math.log(s[y[i]] / sum(s)) / N
+    assert proxy_nca_loss(x, y, proxies).item() == pytest.approx(total)
+
+
+def test_soft_triple_against_a_loop(case):
+    x, y, _, centers = case
+    total = 0.0
+    for i in range(N):
+        logits = []
+        for c in range(C):
+            s = [cosine(x[i], p) for p in centers[c]]
+            weights = [math.exp(v / 0.1) for v in s]
+            relaxed = sum(w * v for w, v in zip(weights, s, strict=True)) / sum(weights)
+            logits.append(20 * (relaxed - (0.01 if c == y[i] else 0)))
+        total -= (logits[y[i]] - math.log(sum(math.exp(v) for v in logits))) / N
+    merge = sum(
+        math.sqrt(2 - 2 * cosine(centers[c, k], centers[c, m])) for c in range(C) for k in range(K) for m in range(k + 1, K)
+    )
+    expected = total + 0.2 * merge / (C * K * (K - 1))
+    assert soft_triple_loss(x, y, centers, scale=20, gamma=0.1, tau=0.2, margin=0.01).item() == pytest.approx(expected)
+
+
+def test_equal_to_pytorch_metric_learning(case):
+    from pytorch_metric_learning import losses as pml
+
+    x, y, proxies, centers = case
+    theirs = pml.ProxyAnchorLoss(C, D, margin=0.1, alpha=32).double()
+    theirs.proxies.data = proxies.clone()
+    compare(lambda e: proxy_anchor_loss(e, y, proxies), lambda e: theirs(e, y), x)
+
+    theirs = pml.SoftTripleLoss(C, D, centers_per_class=K, la=20, gamma=0.1, margin=0.01).double()
+    theirs.fc.data = centers.flatten(0, 1).T.clone()  # theirs has no merging term by itself
+    ours = lambda e: soft_triple_loss(e, y, centers, scale=20, gamma=0.1, tau=0.0, margin=0.01)  # noqa: E731
+    compare(ours, lambda e: theirs(e, y), x)
+
+    theirs = pml.ProxyNCALoss(C, D, softmax_scale=1 / 0.22).double()  # on squared distances: twice the temperature
+    theirs.proxies.data = proxies.clone()
+    compare(lambda e: proxy_nca_loss(e, y, proxies), lambda e: theirs(e, y), x)
+
+
+def compare(ours, theirs, x):
+    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+    first, second = ours(a), theirs(b)
+    assert first.item() == pytest.approx(second.item(), rel=1e-5)
+    first.backward(), second.backward()
+    assert torch.allclose(a.grad, b.grad, atol=1e-6)
+
+
+def test_gradients(case):
+    x, y, proxies, centers = case
+    x, y = x[:4].requires_grad_(), y[:4]
+    assert torch.autograd.gradcheck(lambda e, p: proxy_anchor_loss(e, y, p), (x, proxies.requires_grad_()))
+    assert torch.autograd.gradcheck(lambda e, p: proxy_nca_loss(e, y, p), (x, proxies))
+    assert torch.autograd.gradcheck(
+        lambda e, p: soft_triple_loss(e, y, p, scale=5.0, gamma=0.5), (x, centers.requires_grad_())
+    )
+
+
+def test_coinciding_centres_have_finite_gradients():
+    centers = torch.ones(2, 3, 4, requires_grad=True)
+    soft_triple_loss(torch.randn(4, 4), torch.tensor([0, 1, 0, 1]), centers).backward()
+    assert torch.isfinite(centers.grad).all()
+
+
+MODULES = [ProxyAnchorLoss, ProxyNCALoss, SoftTripleLoss]
+
+
+@pytest.mark.parametrize("make", MODULES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("embeddings", [torch.ones(6, D), torch.zeros(6, D), 1e4 * torch.randn(6, D), torch.randn(1, D)])
+def test_extremes_stay_finite(make, dtype, embeddings):
+    loss = make(C, D)
+    embeddings = embeddings.detach().to(dtype).requires_grad_()
+    value = loss(embeddings, torch.zeros(len(embeddings), dtype=torch.int64))
+    assert value.dtype == torch.float32 and torch.isfinite(value)
+    value.backward()
+    assert torch.isfinite(embeddings.grad).all() and torch.isfinite(loss.proxies.grad).all()
+
+
+@pytest.mark.parametrize("make", MODULES)
+def test_training_the_proxies_alone_separates_separable_classes(make):
+    torch.manual_seed(0)
+    loss = make(3, 3)
+    x, y = torch.eye(3).repeat(4, 1), torch.arange(3).repeat(4)
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.1)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss(x, y).backward()
+        optimizer.step()
+    proxies = loss.proxies.detach() if loss.proxies.ndim == 2 else loss.proxies.detach().mean(dim=1)
+    assert (torch.nn.functional.normalize(proxies, dim=1) @ torch.eye(3)).argmax(dim=0).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", MODULES)
+def test_bad_input_is_named(make):
+    loss = make(C, D)
+    x, y = torch.randn(4, D), torch.tensor([0, 1, 2, 3])
+    for bad, message in ((x[:, :-1], "coordinates"), (x * torch.inf, "finite"), (x[:0], "embeddings")):
+        with pytest.raises(ValueError, match=message):
+            loss(bad, y)
+    for bad in (y + 1, y - 1, y[:2], y.float()):
+        with pytest.raises(ValueError, match="labels"):
+            loss(x, bad)
+    with pytest.raises(ValueError, match="positive"):
+        make(0, D)

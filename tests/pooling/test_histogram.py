@@ -1,0 +1,86 @@
+import math
+
+import pytest
+import torch
+
+from dmlnb.geometry import cover_radius
+from dmlnb.pooling import hard_histogram, soft_assignment, soft_histogram
+
+
+def score(prototype, feature, cost):
+    return (prototype @ feature).item() if cost == "inner" else -(prototype - feature).norm().item()
+
+
+@pytest.mark.parametrize("cost", ["inner", "euclidean"])
+def test_against_loops(cost):
+    features, prototypes = torch.randn(2, 7, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    soft, hard = soft_histogram(features, prototypes, 2.5, cost=cost), hard_histogram(features, prototypes, cost=cost)
+    for b in range(2):
+        z, counts = [0.0] * 4, [0.0] * 4
+        for f in features[b]:
+            s = [score(p, f, cost) for p in prototypes]
+            total = sum(math.exp(2.5 * v) for v in s)
+            z = [z_i + math.exp(2.5 * v) / total / 7 for z_i, v in zip(z, s, strict=True)]
+            counts[s.index(max(s))] += 1 / 7
+        assert soft[b].tolist() == pytest.approx(z) and hard[b].tolist() == pytest.approx(counts)
+
+
+@pytest.mark.parametrize("cost", ["inner", "euclidean"])
+def test_limits(cost):
+    features, prototypes = torch.randn(3, 20, 4, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
+    assert torch.allclose(soft_histogram(features, prototypes, 0.0, cost=cost), torch.full((3, 5), 0.2).double())
+    sharp = soft_histogram(features, prototypes, 1e6, cost=cost)
+    assert torch.allclose(sharp, hard_histogram(features, prototypes, cost=cost), atol=1e-6)
+
+
+def test_shares_sum_to_one_and_ignore_the_order_of_regions():
+    features, prototypes = torch.randn(3, 20, 4), torch.randn(5, 4)
+    z = soft_histogram(features, prototypes, 3.0)
+    assert torch.allclose(z.sum(dim=1), torch.ones(3))
+    assert torch.allclose(z, soft_histogram(features[:, torch.randperm(20)], prototypes, 3.0), atol=1e-6)
+    assert torch.allclose(soft_assignment(features, prototypes, 3.0).sum(dim=2), torch.ones(3, 20))
+
+
+def test_first_prototype_wins_ties():
+    assert hard_histogram(torch.ones(1, 3, 2), torch.ones(4, 2)).tolist() == [[1, 0, 0, 0]]
+
+
+def test_mixture_is_within_the_cover_radius():
+    for seed in range(100):
+        g = torch.Generator().manual_seed(seed)
+        f, nu = (torch.randn(n, 3, dtype=torch.float64, generator=g) for n in (30, 6))
+        error = (hard_histogram(f[None], nu, cost="euclidean")[0] @ nu - f.mean(dim=0)).norm()
+        assert error <= cover_radius(f, nu) + 1e-12
+
+
+@pytest.mark.parametrize("cost", ["inner", "euclidean"])
+def test_gradients(cost):
+    features = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
+    prototypes = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda f, p: soft_histogram(f, p, 2.0, cost=cost), (features, prototypes))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-8, 1e6])
+def test_extremes_stay_finite(scale):
+    features = (scale * torch.randn(2, 1, 3)).requires_grad_()
+    z = soft_histogram(features, scale * torch.randn(1, 3), 1000.0, cost="euclidean")
+    assert torch.allclose(z, torch.ones(2, 1))
+    z.sum().backward()
+    assert torch.isfinite(features.grad).all()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((torch.zeros(2, 3), torch.zeros(4, 3), 1.0), "features, prototypes"),
+        ((torch.zeros(1, 2, 3), torch.zeros(4, 2), 1.0), "features, prototypes"),
+        ((torch.zeros(1, 2, 3), torch.zeros(0, 3), 1.0), "at least one"),
+        ((torch.zeros(1, 2, 3), torch.zeros(4, 3), -1.0), "sharpness"),
+        ((torch.zeros(1, 2, 3), torch.zeros(4, 3), math.inf), "sharpness"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        soft_histogram(*arguments)
+    with pytest.raises(ValueError, match="cost"):
+        hard_histogram(torch.zeros(1, 2, 3), torch.zeros(4, 3), cost="angle")

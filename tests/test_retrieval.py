@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import torch
+
+from dmlnb.retrieval import evaluate, nearest
+
+
+def slow(embeddings, labels, gallery=None, gallery_labels=None, ks=(1, 2, 4, 8)):
+    alone = gallery is None
+    gallery, gallery_labels = (embeddings, labels) if alone else (gallery, gallery_labels)
+    unit = lambda v: v / v.norm()  # noqa: E731
+    recall, ap, precision, skipped = {k: [] for k in ks}, [], [], 0
+    for q in range(len(embeddings)):
+        others = [i for i in range(len(gallery)) if not (alone and i == q)]
+        scores = [float(unit(embeddings[q]) @ unit(gallery[i])) for i in others]
+        ranked = [others[i] for i in np.argsort(scores)[::-1]]
+        hits = [bool(gallery_labels[i] == labels[q]) for i in ranked]
+        r = sum(hits)
+        if r == 0:
+            skipped += 1
+            continue
+        for k in ks:
+            recall[k].append(any(hits[:k]))
+        ap.append(sum(sum(hits[: i + 1]) / (i + 1) for i in range(r) if hits[i]) / r)
+        precision.append(sum(hits[:r]) / r)
+    return {k: np.mean(v) for k, v in recall.items()}, np.mean(ap), np.mean(precision), len(ap), skipped
+
+
+@pytest.mark.parametrize("num_classes", [2, 7, 60])
+def test_equals_a_slow_loop(num_classes):
+    embeddings, labels = torch.randn(90, 6), torch.randint(0, num_classes, (90,))
+    labels[0] = 99  # a class of one sample
+    report = evaluate(embeddings, labels)
+    recall, ap, precision, counted, skipped = slow(embeddings, labels)
+    assert report.recall_at == pytest.approx(recall)
+    assert (report.map_at_r, report.precision_at_r) == pytest.approx((ap, precision))
+    assert (report.num_queries, report.num_skipped) == (counted, skipped) and skipped >= 1
+
+
+def test_query_gallery_form_equals_a_slow_loop():
+    queries, gallery = torch.randn(20, 4), torch.randn(50, 4)
+    labels, items = torch.randint(0, 8, (20,)), torch.randint(0, 6, (50,))
+    report = evaluate(queries, labels, gallery=gallery, gallery_labels=items)
+    recall, ap, precision, counted, skipped = slow(queries, labels, gallery, items)
+    assert report.recall_at == pytest.approx(recall)
+    assert (report.map_at_r, report.precision_at_r) == pytest.approx((ap, precision))
+    assert (report.num_queries, report.num_skipped) == (counted, skipped)
+
+
+def test_equals_pytorch_metric_learning():
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+
+    embeddings = torch.nn.functional.normalize(torch.randn(200, 8), dim=1)
+    labels = torch.randint(0, 15, (200,))
+    names = ("precision_at_1", "r_precision", "mean_average_precision_at_r")
+    oracle = AccuracyCalculator(include=names, k="max_bin_count", device=torch.device("cpu"))
+    expected = oracle.get_accuracy(embeddings, labels)
+    report = evaluate(embeddings, labels)
+    found = (report.recall_at[1], report.precision_at_r, report.map_at_r)
+    assert found == pytest.approx([expected[n] for n in names], rel=1e-6)
+
+
+def test_self_is_excluded_by_index_among_duplicates():
+    embeddings = torch.ones(40, 3)  # all the same
+    index, _ = nearest(embeddings, k=5)
+    assert not (index == torch.arange(40)[:, None]).any() and index.shape == (40, 5)
+    labels = torch.arange(40)
+    labels[:2] = 0
+    report = evaluate(torch.tensor([[1.0, 0], [0, 1.0], [1.0, 0]]), torch.tensor([0, 0, 1]))
+    assert report.recall_at[1] == 0 and report.num_skipped == 1  # the duplicate of the first is a miss
+
+
+def test_perfect_and_worst_retrieval():
+    labels = torch.arange(5).repeat_interleave(4)
+    assert evaluate(torch.eye(5)[labels], labels).map_at_r == 1.0
+    pairs = torch.tensor([0, 1, 0, 1])
+    assert evaluate(torch.tensor([[1.0, 0.1], [1.0, 0.11], [-1.0, 0.1], [-1.0, 0.11]]), pairs, ks=(1,)).recall_at[1] == 0
+
+
+def test_one_huge_class_beside_small_ones_and_k_beyond_the_gallery():
+    embeddings, labels = torch.randn(300, 4), torch.zeros(300, dtype=torch.long)
+    labels[:20] = torch.arange(1, 11).repeat(2)
+    report = evaluate(embeddings, labels, ks=(1, 1000))
+    recall, ap, *_ = slow(embeddings, labels, ks=(1, 1000))
+    assert report.recall_at == pytest.approx(recall) and report.map_at_r == pytest.approx(ap)
+    assert report.recall_at[1000] == 1.0
+
+
+def test_blocks_do_not_change_the_answer(monkeypatch):
+    embeddings, labels = torch.randn(130, 5), torch.randint(0, 9, (130,))
+    whole = evaluate(embeddings, labels)
+    monkeypatch.setattr("dmlnb.retrieval._BLOCK", 100)
+    parts = evaluate(embeddings, labels)
+    assert parts.map_at_r == pytest.approx(whole.map_at_r) and parts.recall_at == whole.recall_at
+
+
+def test_metrics_and_invariance():
+    embeddings, labels = torch.randn(60, 5), torch.randint(0, 6, (60,))
+    assert evaluate(embeddings, labels) == evaluate(3 * embeddings, labels)
+    unit = torch.nn.functional.normalize(embeddings, dim=1)
+    assert torch.equal(nearest(unit, k=3)[0], nearest(unit, k=3, metric="l2")[0])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"embeddings": torch.zeros(4)}, "embeddings"),
+        ({"embeddings": torch.full((4, 2), torch.nan)}, "finite"),
+        ({"embeddings": torch.zeros(0, 2)}, "embeddings"),
+        ({"embeddings": torch.zeros(4, 2, dtype=torch.int64)}, "floating"),
+        ({"labels": torch.tensor([0, 0, -1, 1])}, ">= 0"),
+        ({"labels": torch.zeros(3, dtype=torch.int64)}, "labels"),
+        ({"labels": torch.zeros(4)}, "integer"),
+        ({"labels": torch.arange(4)}, "no query|got none"),
+        ({"ks": (0,)}, "ks"),
+        ({"metric": "dot"}, "metric"),
+        ({"gallery": torch.zeros(2, 2)}, "both or neither"),
+        ({"gallery": torch.zeros(2, 3), "gallery_labels": torch.tensor([0, 1])}, "gallery"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    arguments = {"embeddings": torch.randn(4, 2), "labels": torch.tensor([0, 0, 1, 1])} | change
+    with pytest.raises(ValueError, match=message):
+        evaluate(arguments.pop("embeddings"), arguments.pop("labels"), **arguments)
+
+
+def test_nearest_errors():
+    with pytest.raises(ValueError, match="k: expected 1 .. 3"):
+        nearest(torch.randn(4, 2), k=4)
