@@ -1,0 +1,6 @@
+"""Networks: backbones that end in a feature map, and the embedding network around them."""
+
+from dmlnb.models.backbones import small_resnet, torchvision_backbone
+from dmlnb.models.embedder import EmbeddingNet, embed
+
+__all__ = ["EmbeddingNet", "embed", "small_resnet", "torchvision_backbone"]

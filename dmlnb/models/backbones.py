@@ -1,0 +1,104 @@
+"""Backbones: image in, last feature map out.
+
+A backbone here ends where pooling begins. It returns the map of local features `(B, C, H, W)`: one C-vector for
+each region of the image. How those vectors become one embedding is the subject of the course.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: `relu(shortcut(x) + bn(conv(relu(bn(conv(x))))))`."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+        same_shape = stride == 1 and in_channels == out_channels
+        self.shortcut = nn.Identity() if same_shape else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W) -> (B, out, H/stride, W/stride)
+        return torch.relu(self.shortcut(x) + self.residual(x))
+
+
+def small_resnet(in_channels: int = 1, widths: tuple[int, int, int, int] = (16, 24, 48, 64)) -> nn.Sequential:
+    """A residual network small enough to train on two CPU cores in a minute.
+
+    A 5x5 stem with stride 2, then three residual blocks, the second with stride 2: a 32x32 image becomes an 8x8 map.
+    With the default widths it has about 110,000 parameters (114,000 with a 64-d linear embedding behind it).
+
+    Args:
+        in_channels: channels of the image; 1 for grey.
+        widths: channels of the stem and of the three blocks.
+
+    Returns:
+        A module `(B, in_channels, S, S) -> (B, widths[-1], S/4, S/4)` with `.out_channels`.
+
+    Raises:
+        ValueError: if `widths` does not hold four positive numbers.
+
+    Taught in notebook 00.
+    """
+    if len(widths) != 4 or min(widths) < 1:
+        raise ValueError(f"widths: expected four positive channel counts, got {widths}")
+    stem, first, second, third = widths
+    net = nn.Sequential(
+        nn.Conv2d(in_channels, stem, 5, stride=2, padding=2, bias=False),
+        nn.BatchNorm2d(stem),
+        nn.ReLU(inplace=True),
+        ResidualBlock(stem, first),
+        ResidualBlock(first, second, stride=2),
+        ResidualBlock(second, third),
+    )
+    net.out_channels = third
+    return net
+
+
+class TorchvisionBackbone(nn.Module):
+    """The convolutional part of a torchvision ResNet; see `torchvision_backbone`."""
+
+    def __init__(self, resnet: nn.Module):
+        super().__init__()
+        self.out_channels = resnet.fc.in_features
+        resnet.avgpool = nn.Identity()
+        resnet.fc = nn.Identity()
+        self.stages = nn.Sequential(
+            *(getattr(resnet, name) for name in ("conv1", "bn1", "relu", "maxpool")),
+            *(getattr(resnet, name) for name in ("layer1", "layer2", "layer3", "layer4")),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:  # (B, 1 or 3, S, S) -> (B, C, S/32, S/32)
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        return self.stages(images)
+
+
+def torchvision_backbone(name: str = "resnet18", weights: str | None = None) -> TorchvisionBackbone:
+    """The last feature map of any torchvision ResNet.
+
+    Args:
+        name: a ResNet of torchvision, such as `"resnet18"`, `"resnet50"`, `"wide_resnet50_2"`, `"resnext50_32x4d"`.
+        weights: None for random weights; a torchvision weight name such as `"IMAGENET1K_V2"` or `"DEFAULT"` asks for a
+            download of pretrained weights.
+
+    Returns:
+        A module `(B, 1 or 3, S, S) -> (B, C, S/32, S/32)` with `.out_channels`; a grey image is repeated to three
+        channels.
+
+    Raises:
+        ValueError: if torchvision has no ResNet of this name.
+
+    Taught in notebook 00.
+    """
+    from torchvision import models
+
+    resnets = sorted(n for n in models.list_models() if hasattr(models.resnet, n))
+    if name not in resnets:
+        raise ValueError(f"name: expected one of {', '.join(resnets)}; got {name!r}")
+    return TorchvisionBackbone(models.get_model(name, weights=weights))

@@ -1,0 +1,92 @@
+"""Stored studies: experiments of many seeds that are too long for a notebook, each with the command that made it.
+
+A study is a JSON file beside this one: `{"command", "date", "device", "versions", "settings", "runs"}`, where
+`runs[method]` is a list of one dictionary a seed. Notebooks load it and draw it; they never retype its numbers.
+"""
+
+import json
+from importlib import resources
+
+import numpy as np
+
+
+def load(name: str) -> dict:
+    """A stored study by name.
+
+    Args:
+        name: file name without `.json`.
+
+    Returns:
+        The study as a dictionary.
+
+    Raises:
+        FileNotFoundError: if there is no such study; names those that exist.
+
+    Taught in notebook 00.
+    """
+    folder = resources.files(__package__)
+    file = folder / f"{name}.json"
+    if not file.is_file():
+        known = sorted(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
+        raise FileNotFoundError(f"name: no study {name!r}; there are {', '.join(known) or 'none'}")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def interval(values, confidence: float = 0.95) -> tuple[float, float]:
+    """Mean of the values and the half width of its t interval.
+
+    $$ \\bar v \\pm t_{n-1} \\, \\frac{s}{\\sqrt n} $$
+
+    Args:
+        values: `(n,)` numbers, one a seed, n >= 2.
+        confidence: coverage of the interval.
+
+    Returns:
+        (mean, half width).
+
+    Raises:
+        ValueError: with fewer than two values.
+
+    Taught in notebook 00.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"values: expected at least two numbers, got shape {values.shape}")
+    half = t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(half)
+
+
+def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None) -> str:
+    """Mean ± half of the 95 % interval of each metric for each method, in percent, as aligned text.
+
+    Args:
+        study: as `load` returns it.
+        metrics: keys of the runs.
+        baseline: when given, a second block shows the paired difference to this method, seed by seed.
+
+    Returns:
+        Text of one line a method.
+
+    Raises:
+        ValueError: if the baseline's seeds are not those of another method.
+
+    Taught in notebook 00.
+    """
+    lines = [f"{'':<24}{'seeds':>6}" + "".join(f"{m:>22}" for m in metrics)]
+    for method, runs in study["runs"].items():
+        cells = ("{:.1f} ± {:.1f}".format(*interval([100 * r[m] for r in runs])) for m in metrics)
+        lines.append(f"{method:<24}{len(runs):>6}" + "".join(f"{c:>22}" for c in cells))
+    if baseline is not None:
+        reference = study["runs"][baseline]
+        lines.append(f"paired difference to {baseline}:")
+        for method, runs in study["runs"].items():
+            if method == baseline:
+                continue
+            if [r["seed"] for r in runs] != [r["seed"] for r in reference]:
+                raise ValueError(f"baseline: {method} was run with other seeds than {baseline}")
+            pairs = [[100 * (a[m] - b[m]) for a, b in zip(runs, reference, strict=True)] for m in metrics]
+            cells = ("{:+.1f} ± {:.1f}".format(*interval(p)) for p in pairs)
+            lines.append(f"{method:<24}{len(runs):>6}" + "".join(f"{c:>22}" for c in cells))
+    return "\n".join(lines)

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from dmlnb.models import small_resnet, torchvision_backbone
+
+
+def parameters(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def test_small_resnet_has_the_documented_size_and_map():
+    net = small_resnet()
+    assert net(torch.zeros(2, 1, 32, 32)).shape == (2, 64, 8, 8)
+    assert net(torch.zeros(1, 1, 64, 64)).shape == (1, 64, 16, 16)
+    assert net.out_channels == 64
+    assert 105_000 < parameters(net) < 115_000
+
+
+def test_small_resnet_takes_colour_and_other_widths():
+    net = small_resnet(3, (4, 8, 8, 12))
+    assert net(torch.zeros(2, 3, 48, 48)).shape == (2, 12, 12, 12)
+
+
+def test_residual_block_is_shortcut_plus_residual():
+    block = small_resnet(1, (8, 8, 8, 8))[3].eval()  # equal widths, stride 1: identity shortcut
+    x = torch.randn(2, 8, 5, 5)
+    assert torch.equal(block(x), torch.relu(x + block.residual(x)))
+
+
+def test_widths_are_checked():
+    with pytest.raises(ValueError, match="widths"):
+        small_resnet(widths=(8, 8, 8))
+
+
+@pytest.mark.parametrize("name, channels", [("resnet18", 512), ("resnet50", 2048)])
+def test_torchvision_backbone_ends_in_the_last_map(name, channels):
+    net = torchvision_backbone(name).eval()
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 3, 64, 64)).shape == (1, channels, 2, 2)
+        grey = torch.randn(1, 1, 64, 64)
+        assert torch.equal(net(grey), net(grey.repeat(1, 3, 1, 1)))
+    assert net.out_channels == channels
+
+
+def test_torchvision_backbone_refuses_what_is_no_resnet():
+    with pytest.raises(ValueError, match="resnet18"):
+        torchvision_backbone("vgg16")
+
+
+def test_weights_are_passed_on_only_when_asked_for(monkeypatch):
+    import torchvision
+
+    seen = []
+    original = torchvision.models.get_model
+    monkeypatch.setattr(torchvision.models, "get_model", lambda name, weights: seen.append(weights) or original(name))
+    torchvision_backbone("resnet18")
+    torchvision_backbone("resnet18", weights="IMAGENET1K_V1")
+    assert seen == [None, "IMAGENET1K_V1"]

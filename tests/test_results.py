@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from dmlnb import results
+
+
+def study(**runs):
+    return {"runs": {name: [{"seed": s, "score": v} for s, v in enumerate(values)] for name, values in runs.items()}}
+
+
+def test_interval_is_the_t_interval():
+    mean, half = results.interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert mean == 3.0
+    assert half == pytest.approx(2.776445 * np.sqrt(2.5 / 5), rel=1e-6)  # t(0.975, 4) from a printed table
+    with pytest.raises(ValueError, match="values"):
+        results.interval([1.0])
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(2000):
+        mean, half = results.interval(rng.normal(size=5))
+        covered.append(abs(mean) <= half)
+    assert 0.93 < np.mean(covered) < 0.97
+
+
+def test_table_shows_means_and_paired_differences():
+    text = results.table(study(a=[0.5, 0.6], b=[0.6, 0.7]), ("score",), baseline="a")
+    assert "55.0 ±" in text and "65.0 ±" in text
+    assert "+10.0 ± 0.0" in text  # paired: the difference has no spread although both methods have
+
+
+def test_table_refuses_unpaired_seeds():
+    broken = study(a=[0.5, 0.6], b=[0.6, 0.7])
+    broken["runs"]["b"][1]["seed"] = 7
+    with pytest.raises(ValueError, match="other seeds"):
+        results.table(broken, ("score",), baseline="a")
+
+
+def test_an_unknown_study_is_named():
+    with pytest.raises(FileNotFoundError, match="no study 'absent'"):
+        results.load("absent")
+
+
+@pytest.mark.parametrize("name", ["baselines"])
+def test_stored_studies_say_how_they_were_made(name):
+    stored = results.load(name)
+    assert stored["command"].startswith("python -m benchmarks.")
+    assert stored["date"] and stored["device"] and stored["versions"]["torch"]
+    seeds = {method: [run["seed"] for run in runs] for method, runs in stored["runs"].items()}
+    assert all(len(s) >= 5 and s == next(iter(seeds.values())) for s in seeds.values())
