@@ -14,7 +14,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from dmlnb.data.glyph_masters import BOX, FILL, SCRIPTS, load_masters
 
-PER_CLASS = {"train": 24, "validation": 30, "test": 20}
+PER_CLASS = {"train": 100, "validation": 30, "test": 20}
 _CHUNK = 512
 
 
@@ -40,7 +40,7 @@ class Glyphs(torch.utils.data.Dataset):
         size: side of the image, pixels: 32, 48 or 64.
         clutter: distracting shapes an image; a number, or (lowest, highest) for a uniform choice.
         noise: standard deviation of the pixel noise, in shares of the grey range.
-        per_class: images a letter; by default 24, 30 and 20 for the three splits.
+        per_class: images a letter; by default 100, 30 and 20 for the three splits.
         seed: of everything random, >= 0.
         return_mask: let indexing return the letter's mask as a third item.
 

@@ -1,0 +1,137 @@
+"""Pictures for "GAP is a convex combination of prototypes"."""
+
+import math
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from torch import Tensor
+
+from dmlnb.geometry import cover_radius, greedy_k_center
+from dmlnb.plots.style import FAINT, INK, MISS, SOFT, class_colors, new_figure, style
+from dmlnb.pooling.histogram import soft_assignment
+
+
+@style()
+def draw_histogram_assignment(
+    tokens: Tensor, prototypes: Tensor, sharpness: float = math.inf, cost: str = "euclidean"
+) -> Figure:
+    """Tokens, the prototypes they are assigned to, GAP, and the convex combination that stands for it.
+
+    Left: each line is mass that goes from a token to a prototype. The circles have the cover radius δ. The red segment
+    joins GAP and Σ z_i ν_i. Right: the histogram z.
+
+    Args:
+        tokens: `(n, 2)` local features of one image.
+        prototypes: `(m, 2)`.
+        sharpness: γ >= 0 of the assignment; infinity gives each token to its best prototype.
+        cost: `"euclidean"` (nearest prototype) or `"inner"` (largest inner product).
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for another shape, a negative sharpness or an unknown cost.
+
+    Taught in notebook 01.
+    """
+    tokens, prototypes = torch.as_tensor(tokens).float(), torch.as_tensor(prototypes).float()
+    if tokens.ndim != 2 or prototypes.ndim != 2 or tokens.shape[1:] != (2,) or prototypes.shape[1:] != (2,):
+        raise ValueError(
+            f"tokens, prototypes: expected (n, 2) and (m, 2), got {tuple(tokens.shape)} and {tuple(prototypes.shape)}"
+        )
+    share = _assignment(tokens, prototypes, sharpness, cost)  # (n, m)
+    histogram = share.mean(dim=0)  # (m,)
+    gap, combination = tokens.mean(dim=0), histogram @ prototypes  # (2,)
+    error, radius = float((gap - combination).norm()), float(cover_radius(tokens, prototypes))
+
+    figure, (ax, bars) = new_figure(7.4, 3.9, columns=2, width_ratios=(2.1, 1))
+    colors = class_colors(len(prototypes))
+    _mass_lines(ax, tokens, prototypes, share, colors)
+    for v, color in zip(prototypes.tolist(), colors, strict=True):
+        ax.add_patch(Circle(v, radius, fill=False, edgecolor=color, linewidth=0.9, linestyle=(0, (4, 3)), alpha=0.8))
+    ax.scatter(*tokens.T, s=14, color=SOFT, linewidth=0, zorder=3, label="token")
+    ax.scatter(*prototypes.T, s=90, c=colors, marker="s", edgecolor="white", linewidth=1.2, zorder=4)
+    ax.plot(*torch.stack([gap, combination]).T, color=MISS, linewidth=2.4, zorder=5)
+    ax.scatter(*gap, s=85, color=INK, marker="X", edgecolor="white", linewidth=0.9, zorder=7, label="GAP")
+    ax.scatter(*combination, s=70, color=MISS, marker="D", edgecolor="white", linewidth=0.9, zorder=6, label="Σ zᵢ νᵢ")
+    ax.scatter([], [], s=60, color=SOFT, marker="s", label="prototype νᵢ")
+    _limits(ax, tokens, prototypes)
+    ax.set(xlabel="feature 1", ylabel="feature 2", title=_verdict(error, radius, sharpness, cost))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=4, handletextpad=0.2, columnspacing=1.4)
+
+    names = [str(i + 1) for i in range(len(prototypes))]
+    bars.bar(names, histogram.tolist(), color=colors, width=0.72)
+    bars.set(xlabel="prototype", ylabel="share of the tokens", title="histogram z", ylim=(0, 1))
+    bars.tick_params(axis="x", length=0, labelsize=9 if len(names) <= 10 else 6)
+    if len(names) <= 10:
+        for v, name in zip(prototypes.tolist(), names, strict=True):
+            ax.annotate(name, v, ha="center", va="center", fontsize=7, color="white", fontweight="bold", zorder=4.5)
+    return figure
+
+
+def draw_prototype_demo(num_prototypes: int = 4, sharpness: float = math.inf, seed: int = 0) -> Figure:
+    """`draw_histogram_assignment` on made-up tokens, with prototypes chosen among them farthest-first.
+
+    Args:
+        num_prototypes: 1 .. 48.
+        sharpness: γ >= 0, perhaps infinite.
+        seed: of the tokens.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for a number out of range.
+
+    Taught in notebook 01.
+    """
+    tokens = demo_tokens(seed)
+    if not 1 <= num_prototypes <= len(tokens):
+        raise ValueError(f"num_prototypes: expected 1 .. {len(tokens)}, got {num_prototypes}")
+    chosen = greedy_k_center(tokens[None], tokens[None, :0], num_prototypes)[0]  # (m,)
+    return draw_histogram_assignment(tokens, tokens[chosen], sharpness)
+
+
+def demo_tokens(seed: int = 0) -> Tensor:
+    """48 tokens on a plane, in four groups of 6, 9, 12 and 21: `(48, 2)`."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.tensor([[-1.0, 0.75], [1.15, 0.85], [0.95, -0.7], [-0.75, -0.6]])
+    group = torch.arange(4).repeat_interleave(torch.tensor([6, 9, 12, 21]))
+    return centres[group] + 0.24 * torch.randn(48, 2, generator=generator)
+
+
+def _assignment(tokens: Tensor, prototypes: Tensor, sharpness: float, cost: str) -> Tensor:  # -> (n, m)
+    if sharpness != math.inf:
+        return soft_assignment(tokens[None], prototypes, sharpness, cost=cost)[0]
+    scores = soft_assignment(tokens[None].double(), prototypes.double(), 1.0, cost=cost)[0]
+    return torch.nn.functional.one_hot(scores.argmax(dim=1), len(prototypes)).float()
+
+
+def _verdict(error: float, radius: float, sharpness: float, cost: str) -> str:
+    if sharpness == math.inf and cost == "euclidean":
+        return f"error {error:.3f} ≤ cover radius δ = {radius:.3f}"
+    return f"error {error:.3f}   (δ = {radius:.3f} bounds only nearest assignment)"
+
+
+def _mass_lines(ax: Axes, tokens: Tensor, prototypes: Tensor, share: Tensor, colors: list[str]) -> None:
+    from matplotlib.collections import LineCollection
+
+    for i, color in enumerate(colors):
+        strong = share[:, i] > 0.02
+        ends = torch.stack([tokens[strong], prototypes[i].expand(int(strong.sum()), 2)], dim=1)  # (s, 2 ends, 2)
+        lines = LineCollection(ends.numpy(), linewidths=(2.0 * share[strong, i]).numpy(), colors=color, alpha=0.7)
+        ax.add_collection(lines, autolim=False)
+
+
+def _limits(ax: Axes, tokens: Tensor, prototypes: Tensor) -> None:
+    """Limits that show all points; the circles may leave the picture."""
+    both = torch.cat([tokens, prototypes])
+    low, high = both.amin(dim=0), both.amax(dim=0)
+    pad = 0.12 * float((high - low).max()) or 1.0
+    ax.set_xlim(float(low[0]) - pad, float(high[0]) + pad)
+    ax.set_ylim(float(low[1]) - pad, float(high[1]) + pad)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.grid(color=FAINT, linewidth=0.4)
+    ax.set_axisbelow(True)

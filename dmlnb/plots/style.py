@@ -1,0 +1,162 @@
+"""The look of every figure: one palette, one theme, one way to make a figure.
+
+Figures are made without pyplot, so a notebook shows a figure exactly once: when it is the value of a cell or is passed
+to `display`. The theme lives in a context (`style`), never in the reader's settings.
+"""
+
+import colorsys
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 100
+INK, SOFT, FAINT = "#222222", "#7A7A7A", "#D9D9D9"  # text and axes, secondary, background marks
+HIT, MISS = "#009E73", "#D55E00"
+ACCENT = "#E69F00"
+
+# One colour a method, through the whole course. From the palettes of Okabe & Ito and of Paul Tol, which readers with
+# colour-vision deficiency can tell apart; METHOD_MARKERS tells neighbours apart without any colour.
+METHOD_COLORS = {
+    "random network": "#A6A6A6",
+    "raw pixels": "#5E5E5E",
+    "GAP": "#0072B2",
+    "GMP": "#56B4E9",
+    "GeM": "#009E73",
+    "GSP": "#D55E00",
+    "GSP+GeM": "#E69F00",
+    "XML": "#CC79A7",
+    "CCP": "#882255",
+    "template matching": "#44AA99",
+    "letKD": "#117733",
+    "relaxed contrastive": "#AA4499",
+    "source": "#222222",
+    "contrastive": "#332288",
+    "triplet": "#6699CC",
+    "multi-similarity": "#999933",
+    "Proxy-Anchor": "#AA4466",
+    "Proxy-NCA": "#997700",
+    "SoftTriple": "#88CCAA",
+    "KD": "#DDAA33",
+    "FitNet": "#774411",
+    "attention transfer": "#BB7755",
+    "RKD": "#4477AA",
+    "PKT": "#66CCEE",
+    "DarkRank": "#BBAA44",
+}
+METHOD_MARKERS = dict(zip(METHOD_COLORS, "XPos^Dv*phd<>8" * 2, strict=False))
+SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
+METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}
+
+_CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#882255", "#999933")
+_CLASS_MARKERS = "os^DvPX*"
+
+_THEME = {
+    "font.family": ["DejaVu Sans"],  # it has the Georgian, Armenian and Lao letters
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "legend.fontsize": 9,
+    "legend.title_fontsize": 9,
+    "legend.frameon": False,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": "#555555",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.transparent": False,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The theme of the course, as a context or a decorator (`@style()`); the reader's settings come back afterwards."""
+    import seaborn
+
+    with matplotlib.rc_context({**seaborn.axes_style("ticks"), **_THEME}):
+        yield
+
+
+def new_figure(width: float = 7.0, height: float = 3.2, *, rows: int = 1, columns: int = 1, **subplots):
+    """A white figure that pyplot does not know, with its axes.
+
+    Args:
+        width, height: inches.
+        rows, columns, subplots: as in `Figure.subplots`.
+
+    Returns:
+        The figure and its axes: one, or an array of them.
+    """
+    with style():
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(rows, columns, **subplots)
+        for ax in np.atleast_1d(axes).flat:  # ticks are made when drawn: give them their look now
+            ax.tick_params(labelsize=9, color="#555555", labelcolor=INK, length=3, width=0.8)
+        return figure, axes
+
+
+def blank_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure for pictures: one invisible axes over all of it, in inches, the origin at the upper left."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    return figure, ax
+
+
+def png_bytes(figure: Figure, dpi: float | None = None) -> bytes:
+    """The figure as a PNG file, opaque white."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, facecolor="white", transparent=False)
+    return buffer.getvalue()
+
+
+def method_color(name: str) -> str:
+    """The colour of a method, split or metric; any other name gets one that depends on the name only."""
+    return (METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS).get(name) or _hue(zlib.crc32(name.encode()) / 2**32, 0.42)
+
+
+def method_marker(name: str) -> str:
+    """The marker of a method; `"o"` for a name that is not in METHOD_MARKERS."""
+    return METHOD_MARKERS.get(name, "o")
+
+
+def class_colors(n: int) -> list[str]:
+    """The colours of classes 0 .. n - 1. Class i has the same colour for every n."""
+    later = (_hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3]) for i in range(max(0, n - len(_CLASS_COLORS))))
+    return [*_CLASS_COLORS[:n], *later]
+
+
+def class_markers(n: int) -> list[str]:
+    """The markers of classes 0 .. n - 1, eight of them in turn."""
+    return [_CLASS_MARKERS[i % len(_CLASS_MARKERS)] for i in range(n)]
+
+
+def to_numpy(values) -> np.ndarray:
+    """Tensors (on any device, with gradients, half precision) and anything array-like as a NumPy array."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return np.asarray(values)
+
+
+def _hue(hue: float, lightness: float) -> str:
+    return matplotlib.colors.to_hex(colorsys.hls_to_rgb(hue % 1, lightness, 0.55))
