@@ -1,0 +1,79 @@
+# Needs Python 3.10 or newer and make. Everything is installed into .venv; nothing outside this folder is changed,
+# except the download cache of uv.
+
+PYTHON ?= python3
+PORT ?= 8888
+WORKERS ?= 2
+NB ?=
+LAB_ARGS ?=
+REPO ?=
+BRANCH ?= main
+
+PY := .venv/bin/python
+# One thread a process: results do not depend on the number of cores, and workers do not fight for them.
+ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 300
+STRUCTURE := tests/notebooks/test_structure.py tests/notebooks/test_rules.py tests/notebooks/test_ledgers.py \
+	tests/test_project_files.py tests/test_import_floors.py
+CODE := dmlnb tests scripts conftest.py $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help install lab test check format notebooks refresh bench constraints home clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	while IFS='|' read -r name text; do printf '%-20s %s\n' "  $$name" "$$text"; done
+
+install:  ## make .venv and install into it (every other target does so when needed)
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.10 or newer, or give one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) scripts/install.py
+
+lab: install  ## open the course in JupyterLab (PORT=8888; LAB_ARGS for more options)
+	@flags=""; \
+	if [ "$$(id -u)" = 0 ]; then flags="--allow-root"; fi; \
+	if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then flags="$$flags --no-browser"; fi; \
+	PATH="$(CURDIR)/.venv/bin:$$PATH" exec $(PY) -m jupyterlab $$flags --port=$(PORT) --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
+
+test: install  ## unit tests, then every notebook from top to bottom; fails if either part fails
+	@trap 'exit 130' INT; status=0; \
+	$(ONE) $(PY) -m pytest tests -n $(WORKERS) || status=1; \
+	$(ONE) $(PY) -m pytest notebooks $(NBVAL) -n $(WORKERS) --dist loadscope || status=1; \
+	exit $$status
+
+check: install  ## style, clean notebooks, structure of notebooks and project: under a minute, runs no notebook
+	@status=0; \
+	$(PY) -m ruff check $(CODE) notebooks || status=1; \
+	$(PY) -m ruff format --check $(CODE) notebooks || status=1; \
+	$(PY) scripts/clean_notebooks.py --check notebooks || status=1; \
+	$(ONE) $(PY) -m pytest -q $(STRUCTURE) || status=1; \
+	exit $$status
+
+format: install  ## format code and notebooks, clean notebooks, write their badges and bootstrap cells
+	@$(PY) -m ruff check --fix-only --quiet $(CODE) notebooks
+	@$(PY) -m ruff format $(CODE) notebooks
+	@$(PY) scripts/badges.py
+	@$(PY) scripts/clean_notebooks.py notebooks
+
+notebooks: install  ## run all notebooks into build/, with an HTML page of each (NB=03 for one)
+	@$(ONE) $(PY) scripts/run_notebooks.py --jobs $(WORKERS) --out build $(NB)
+
+refresh: install  ## run all notebooks and store their fresh, cleaned outputs in place (NB=03 for one)
+	@$(ONE) $(PY) scripts/run_notebooks.py --jobs $(WORKERS) $(NB)
+
+bench: install  ## run the programs in benchmarks/, one after the other
+	@for file in benchmarks/*.py; do \
+		[ -e "$$file" ] || { echo "no benchmarks"; exit 0; }; \
+		echo "== $$file"; $(PY) "$$file" || exit 1; \
+	done
+
+constraints: install  ## resolve constraints.txt anew (the versions that make installs)
+	@$(PY) scripts/compile_constraints.py
+
+home: install  ## write a new home into badges and bootstrap cells: make home REPO=owner/name BRANCH=main
+	@[ -n "$(REPO)" ] || { echo "usage: make home REPO=owner/name [BRANCH=main]"; exit 2; }
+	@$(PY) scripts/badges.py --home "$(REPO)" --branch "$(BRANCH)"
+
+clean:  ## remove what was built and all caches; .venv stays
+	@rm -rf build .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	@find dmlnb tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,163 @@
+"""The files around the package agree with each other: dependencies, versions, commands, citations."""
+
+import ast
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import dmlnb
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10; pytest brings tomli there
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+REQUIRED = {
+    "torch", "torchvision", "jupyterlab", "matplotlib", "seaborn", "umap-learn", "ipywidgets", "faiss-cpu", "nbval",
+}  # fmt: skip
+CONDA_NAME = {"torch": "pytorch"}  # where conda-forge says it otherwise
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def lines(name):
+    """The lines of a requirements file, without comments."""
+    stripped = (line.split("#")[0].strip() for line in read(name).splitlines())
+    return [line for line in stripped if line]
+
+
+def bounds(requirements):
+    """`{name: lower bound}`, the highest where a name stands several times; fails on anything but `name>=version`."""
+    found = {}
+    for text in requirements:
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)>=([0-9.]+)", text)
+        assert match, f"{text!r}: expected name>=version, without pins or upper bounds"
+        name = re.sub(r"[._-]+", "-", match[1]).lower()
+        found[name] = max(found.get(name, Version("0")), Version(match[2]))
+    return found
+
+
+PROJECT = tomllib.loads(read("pyproject.toml"))
+CORE = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+ASKED = [line for line in lines("requirements.txt") if not line.startswith("-e")]
+
+
+def everything():
+    return bounds([*CORE, *EXTRAS["lab"], *EXTRAS["test"], *ASKED])
+
+
+@pytest.mark.parametrize("text", ["torch==2.6", "torch<3", "torch>=2.6,<3", "torch~=2.6", "torch"])
+def test_a_pin_or_an_upper_bound_is_caught(text):
+    with pytest.raises(AssertionError, match="without pins"):
+        bounds([text])
+
+
+def test_core_dependencies_are_lower_bounds_that_suit_colab():
+    core = bounds(CORE)
+    assert core["ipywidgets"] <= Version("7.7.1")  # Colab's; requiring more would replace it there
+    assert not {"jupyterlab", "ipykernel", "ipython", "nbval", "notebook", "jupyter"} & set(core)
+
+
+def test_requirements_are_the_nine_names_and_the_package():
+    assert set(bounds(ASKED)) == REQUIRED
+    assert [line for line in lines("requirements.txt") if line.startswith("-e")] == ["-e .[lab,test]"]
+
+
+def test_requirements_have_the_same_bounds_as_the_package():
+    known = bounds([*CORE, *EXTRAS["lab"], *EXTRAS["test"]])
+    assert {name: known[name] for name in REQUIRED} == bounds(ASKED)
+
+
+def test_constraints_hold_every_direct_dependency_above_its_bound():
+    assert read("constraints.txt").startswith("# The exact versions last tested (Linux, Python 3.11)")
+    pins = [Requirement(line) for line in lines("constraints.txt")]
+    assert all(re.fullmatch(r"==[^*]+", str(pin.specifier)) for pin in pins)
+    versions = {re.sub(r"[._-]+", "-", pin.name).lower(): Version(str(pin.specifier)[2:]) for pin in pins}
+    assert len(versions) == len(pins)
+    assert {
+        name: str(versions.get(name))
+        for name, low in everything().items()
+        if versions.get(name, Version("0")) < low
+    } == {}
+
+
+def test_conda_environment_is_in_step():
+    environment = yaml.safe_load(read("environment.yml"))
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    assert "pip install --no-deps -e ." in read("environment.yml")
+    texts = environment["dependencies"]
+    assert f"python{PROJECT['project']['requires-python']}" in texts
+    wanted = {CONDA_NAME.get(name, name): low for name, low in everything().items()}
+    assert bounds(text for text in texts if text != "pip" and not text.startswith("python>")) == wanted
+
+
+def test_versions_and_licence_agree():
+    citation = yaml.safe_load(read("CITATION.cff"))
+    assert PROJECT["project"]["version"] == dmlnb.__version__ == str(citation["version"])
+    assert PROJECT["project"]["license"] == citation["license"] == "MIT"
+    assert read("LICENSE").startswith("MIT License")
+    assert citation["repository-code"] == f"https://github.com/{PROJECT['tool']['dmlnb']['home']}"
+
+
+def test_continuous_integration_runs_make_test():
+    commands = [line for line in lines(".ci/run") if not line.startswith(("set ", "cd "))]
+    assert commands == ["exec make test"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_every_make_target_is_explained():
+    makefile = read("Makefile")
+    phony = set(re.search(r"(?m)^\.PHONY: (.*)$", makefile)[1].split())
+    explained = set(re.findall(r"(?m)^([a-z]+):.*## \S", makefile))
+    targets = set(re.findall(r"(?m)^([a-z]+):(?!=)", makefile))
+    assert phony == explained == targets
+    assert {
+        "help",
+        "lab",
+        "test",
+        "check",
+        "notebooks",
+        "refresh",
+        "format",
+        "constraints",
+        "bench",
+        "clean",
+    } <= targets
+    assert ".DEFAULT_GOAL := help" in makefile
+
+
+def test_only_what_ships_of_data_is_tracked():
+    ignored = lines(".gitignore")
+    assert [line for line in ignored if "data/" in line] == [
+        "/data/*",
+        "!/data/README.md",
+        "!/data/glyphs.npz",
+    ]
+    assert {".venv/", "build/", "__pycache__/", ".ipynb_checkpoints/"} <= set(ignored)
+
+
+def test_cited_keys_stand_in_the_bibliography():
+    known = set(re.findall(r"(?m)^@\w+\{([^,\s]+),", read("references.bib")))
+    texts = {str(file.relative_to(ROOT)): docstrings(file) for file in sorted((ROOT / "dmlnb").rglob("*.py"))}
+    texts |= {
+        str(file.relative_to(ROOT)): read(file) for file in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    }
+    cited = {
+        (name, key) for name, text in texts.items() for key in re.findall(r"\[([a-z]+\d{4}[a-z]*)\]", text)
+    }
+    assert sorted((name, key) for name, key in cited if key not in known) == []
+
+
+def docstrings(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    return "\n".join(ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds))
