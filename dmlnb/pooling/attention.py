@@ -1,0 +1,51 @@
+"""Attention pooling over prototypes: what Generalized Sum Pooling becomes when its mass goes to zero."""
+
+import torch
+from torch import Tensor, nn
+
+from dmlnb.pooling.costs import PooledFeatures, prototype_costs, weighted_sum
+from dmlnb.pooling.transport import token_scores
+
+
+class AttentionPooling(nn.Module):
+    """A softmax over the tokens, by their nearness to learned prototypes, weighs the features.
+
+    $$ x = \\sum_j w_j f_j, \\qquad w = \\mathrm{softmax}_j(s_j), \\qquad
+       s_j = \\log \\sum_i e^{-\\gamma c_{ij}} $$
+
+    with the costs c of `prototype_costs`. It is the limit of `GeneralizedSumPooling` for mass to 0: nothing
+    keeps one token from taking all the weight.
+
+    Args:
+        dim: size d of the features.
+        num_prototypes: m; they start as random unit vectors.
+        sharpness: gamma >= 0; 0 is average pooling.
+
+    Shape:
+        features (B, d, H, W) -> (B, d), in the dtype of the features.
+
+    Raises:
+        ValueError: for sizes that are not positive, features of another shape, NaN, a negative sharpness.
+
+    Taught in notebook 02.
+    """
+
+    def __init__(self, dim: int, num_prototypes: int = 64, sharpness: float = 5.0):
+        super().__init__()
+        if dim < 1 or num_prototypes < 1:
+            raise ValueError(f"dim, num_prototypes: expected positive sizes, got {dim} and {num_prototypes}")
+        self.sharpness = sharpness
+        self.prototypes = nn.Parameter(nn.functional.normalize(torch.randn(num_prototypes, dim)))  # (m, d)
+
+    def forward(self, features: Tensor) -> Tensor:
+        cost = prototype_costs(features, self.prototypes)  # (B, m, n)
+        return weighted_sum(features, torch.softmax(token_scores(cost, self.sharpness), dim=1))
+
+    def pool(self, features: Tensor) -> PooledFeatures:
+        """Vector, weights and attributes: (B, d, H, W) -> `PooledFeatures`."""
+        cost = prototype_costs(features, self.prototypes)  # (B, m, n)
+        weights = torch.softmax(token_scores(cost, self.sharpness), dim=1)  # (B, n)
+        assignment = torch.softmax(-self.sharpness * cost, dim=1)  # (B, m, n)
+        attributes = (assignment * weights[:, None, :]).sum(dim=2)  # (B, m)
+        maps = weights.unflatten(1, features.shape[2:])
+        return PooledFeatures(weighted_sum(features, weights), maps, attributes)

@@ -1,0 +1,107 @@
+"""Partial optimal transport from the tokens of an image to prototypes: ship a share of the mass.
+
+The whole problem has one unknown number per image. Each token has a score, a sigmoid turns scores into gates,
+and the unknown shifts all scores until the gates average to the wanted share.
+"""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from dmlnb.pooling.gates import as_mass, gates_of_mass
+
+
+@dataclass(frozen=True)
+class TransportPlan:
+    """The solution of `partial_transport` for B images, m prototypes and n tokens.
+
+    Attributes:
+        gates: (B, n), in [0, 1]: the share of each token's mass that is shipped; their mean is `mass`.
+        assignment: (B, m, n): to which prototypes a token ships; sums to 1 over the prototypes.
+        plan: (B, m, n): shipped mass, `gates * assignment / n`; the sum over everything is `mass`.
+        residual: (B, n): mass that stays, `(1 - gates) / n`.
+        weights: (B, n): the shipped mass as a distribution over tokens, `gates / (n * mass)`; sums to 1.
+        log_multiplier: (B,): tau, the shift of the scores; infinite at mass 1. Carries no gradient.
+        iterations: Newton steps that the slowest image of the batch needed.
+    """
+
+    gates: Tensor
+    assignment: Tensor
+    plan: Tensor
+    residual: Tensor
+    weights: Tensor
+    log_multiplier: Tensor
+    iterations: int
+
+
+def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> TransportPlan:
+    """Ship the share `mass` of the tokens' mass to prototypes, as cheaply as the entropy allows.
+
+    Each of n tokens holds mass 1/n. With plan P (m, n) and residual r (n,), the exact minimiser of
+
+    $$ \\sum_{ij} c_{ij} P_{ij}
+       + \\frac1\\gamma \\Big[ \\sum_{ij} P_{ij} \\log P_{ij} + \\sum_j r_j \\log r_j \\Big]
+       \\;\\text{with}\\; r_j + \\sum_i P_{ij} = \\frac1n, \\; \\sum_{ij} P_{ij} = \\mu $$
+
+    is, with the token scores s and one number tau per image,
+
+    $$ s_j = \\log \\sum_i e^{-\\gamma c_{ij}}, \\quad
+       g_j = \\sigma(\\tau + s_j) \\;\\text{with}\\; \\frac1n \\sum_j g_j = \\mu, \\quad
+       P_{ij} = \\frac{g_j}{n}\\, \\mathrm{softmax}_i(-\\gamma c_{ij}), \\quad
+       r_j = \\frac{1 - g_j}{n}. $$
+
+    Mass 1 or sharpness 0 weighs all tokens alike (global average pooling); mass to 0 gives `softmax_j(s_j)`;
+    sharpness to infinity gives the linear programme: the cheapest tokens, whole, to their nearest prototypes.
+
+    Gradients reach `cost`, and `mass` if it is a tensor. They are those of the exact solution and cost one
+    pass over (B, m, n), however the root was found (`gates_of_mass`). They can be taken once, not twice.
+
+    Args:
+        cost: (B, m, n), floating point, any sign. `inf` forbids a pair, if the token has another prototype.
+        mass: share to ship, in (0, 1]: a number, or a tensor of shape () or (B,).
+        sharpness: gamma >= 0, an inverse temperature: it multiplies the cost.
+
+    Returns:
+        A `TransportPlan` in the dtype of the cost; float16 and bfloat16 costs are computed, and answered, in
+        float32. The root, (B, n) numbers, is found in float64 where the device has it.
+
+    Raises:
+        TypeError: if `mass` or `sharpness` is not a number (or tensor, for the mass).
+        ValueError: for a wrong shape or dtype, NaN in the costs, a mass outside (0, 1], a negative sharpness.
+
+    Source: [gurbuz2023gsp]. Taught in notebook 02.
+    """
+    scores = token_scores(cost, sharpness)
+    num_tokens = cost.shape[2]
+    gates, log_multiplier, iterations = gates_of_mass(scores, mass)  # (B, n), (B,)
+    weights = gates / (num_tokens * as_mass(mass, scores)[:, None])  # (B, n)
+    residual = (1 - gates) / num_tokens
+    assignment = torch.softmax(-sharpness * cost.to(scores.dtype), dim=1)  # (B, m, n)
+    plan = assignment * (gates / num_tokens).to(scores.dtype)[:, None, :]
+    gates, residual, weights, log_multiplier = (
+        tensor.to(scores.dtype) for tensor in (gates, residual, weights, log_multiplier)
+    )
+    return TransportPlan(gates, assignment, plan, residual, weights, log_multiplier, iterations)
+
+
+def token_scores(cost: Tensor, sharpness: float) -> Tensor:
+    """How near a token is to the prototypes: $s_j = \\log \\sum_i e^{-\\gamma c_{ij}}$, (B, m, n) -> (B, n).
+
+    Args, errors: as in `partial_transport`. float16 and bfloat16 costs give float32 scores.
+    """
+    if not isinstance(sharpness, Real):
+        raise TypeError(f"sharpness: expected a number, got {type(sharpness).__name__}")
+    if not 0 <= sharpness < math.inf:
+        raise ValueError(f"sharpness: expected a finite number >= 0, got {sharpness}")
+    if cost.ndim != 3 or cost.numel() == 0 or not cost.is_floating_point():
+        got = f"{cost.dtype} {tuple(cost.shape)}"
+        raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")
+    if cost.dtype in (torch.float16, torch.bfloat16):
+        cost = cost.float()
+    scores = torch.logsumexp(-sharpness * cost, dim=1)  # (B, n)
+    if not torch.isfinite(scores).all():
+        raise ValueError("cost: expected finite numbers, got NaN or infinity (or sharpness * cost overflows)")
+    return scores

@@ -1,0 +1,392 @@
+import io
+import math
+
+import pytest
+import torch
+
+from dmlnb.geometry import clip_to_ball
+from dmlnb.pooling.attention import AttentionPooling
+from dmlnb.pooling.costs import PooledFeatures, prototype_costs
+from dmlnb.pooling.gsp import GeneralizedSumPooling
+from dmlnb.pooling.transport import partial_transport
+
+
+def random_maps(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def gsp_by_loops(features, prototypes, mass, sharpness):
+    """The layer for one image of n tokens, in loops, the root by bisection: (vector, weights, attributes)."""
+
+    def clip(v):
+        return [x / max(1.0, math.hypot(*v)) for x in v]
+
+    tokens, centres = [clip(f) for f in features], [clip(p) for p in prototypes]
+    n = len(tokens)
+    kernel = [[math.exp(-sharpness * math.dist(centre, token)) for token in tokens] for centre in centres]
+    scores = [math.log(sum(row[j] for row in kernel)) for j in range(n)]
+    low, high = -200.0, 200.0
+    for _ in range(200):
+        tau = (low + high) / 2
+        mean = sum(1 / (1 + math.exp(-tau - s)) for s in scores) / n
+        low, high = (tau, high) if mean < mass else (low, tau)
+    weights = [1 / (1 + math.exp(-tau - s)) / (n * mass) for s in scores]
+    vector = [sum(weights[j] * features[j][k] for j in range(n)) for k in range(len(features[0]))]
+    attributes = [sum(weights[j] * row[j] / math.exp(scores[j]) for j in range(n)) for row in kernel]
+    return vector, weights, attributes
+
+
+# ---------------------------------------------------------------- costs
+
+
+def test_costs_are_distances_of_clipped_vectors():
+    features = 0.4 * random_maps(2, 5, 3, 4, dtype=torch.float64)  # some inside the ball, some outside
+    prototypes = random_maps(6, 5, seed=1, dtype=torch.float64)
+    cost = prototype_costs(features, prototypes)
+    assert cost.shape == (2, 6, 12) and cost.min() >= 0 and cost.max() <= 2
+    for b, i, j in [(0, 0, 0), (1, 5, 11), (0, 3, 7)]:
+        token, centre = clip_to_ball(features[b, :, j // 4, j % 4]), clip_to_ball(prototypes[i])
+        torch.testing.assert_close(cost[b, i, j], (token - centre).norm())
+
+
+@pytest.mark.parametrize("gap", [0.0, 1e-6, 1e-3, 1e-2, 3e-2])
+def test_costs_of_near_pairs_are_accurate_in_float32(gap):
+    prototypes = torch.nn.functional.normalize(random_maps(4, 64), dim=1) * 0.9
+    features = random_maps(1, 64, 2, 2, seed=1)
+    features[0, :, 1, 1] = prototypes[2] + gap * torch.nn.functional.normalize(random_maps(64, seed=2), dim=0)
+    exact = prototype_costs(features.double(), prototypes.double())
+    torch.testing.assert_close(prototype_costs(features, prototypes).double(), exact, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_of_the_costs_at_distance_0_are_0():
+    prototypes = torch.full((2, 3), 0.5, requires_grad=True)
+    features = torch.full((1, 3, 2, 2), 0.5, requires_grad=True)
+    prototype_costs(features, prototypes).sum().backward()
+    assert torch.equal(prototypes.grad, torch.zeros(2, 3)) and torch.equal(
+        features.grad, torch.zeros(1, 3, 2, 2)
+    )
+
+
+def test_prototypes_of_wrong_shape_are_refused():
+    with pytest.raises(ValueError, match=r"prototypes: expected shape \(m, d\)"):
+        prototype_costs(torch.zeros(1, 3, 2, 2), torch.zeros(3))
+
+
+# ---------------------------------------------------------------- the layer
+
+
+@pytest.mark.parametrize("mass, sharpness", [(0.1, 5.0), (0.3, 0.5), (0.3, 20.0), (0.9, 5.0)])
+def test_equals_the_loops(mass, sharpness):
+    layer = GeneralizedSumPooling(4, 3, mass, sharpness).double()
+    features = random_maps(2, 4, 2, 3, dtype=torch.float64)
+    pooled = layer.pool(features)
+    assert isinstance(pooled, PooledFeatures)
+    assert torch.equal(layer(features), pooled.vector)
+    for b in range(2):
+        tokens = features[b].flatten(1).T.tolist()
+        vector, weights, attributes = gsp_by_loops(tokens, layer.prototypes.tolist(), mass, sharpness)
+        torch.testing.assert_close(pooled.vector[b].tolist(), vector)
+        torch.testing.assert_close(pooled.weights[b].flatten().tolist(), weights)
+        torch.testing.assert_close(pooled.attributes[b].tolist(), attributes)
+
+
+def test_agrees_with_partial_transport():
+    layer = GeneralizedSumPooling(8, 5)
+    features = random_maps(3, 8, 4, 5)
+    pooled = layer.pool(features)
+    plan = partial_transport(prototype_costs(features, layer.prototypes), 0.3, 5.0)
+    torch.testing.assert_close(pooled.weights.flatten(1), plan.weights)
+    torch.testing.assert_close(pooled.attributes, plan.plan.sum(2) / 0.3)
+
+
+def test_shapes_and_sums():
+    layer = GeneralizedSumPooling(8, 5)
+    vector, weights, attributes = layer.pool(random_maps(3, 8, 4, 5))
+    assert vector.shape == (3, 8) and weights.shape == (3, 4, 5) and attributes.shape == (3, 5)
+    torch.testing.assert_close(weights.sum((1, 2)), torch.ones(3))
+    torch.testing.assert_close(attributes.sum(1), torch.ones(3))
+    assert layer.prototypes.shape == (5, 8)
+    torch.testing.assert_close(layer.prototypes.norm(dim=1), torch.ones(5))
+
+
+@pytest.mark.parametrize("mass, sharpness", [(1.0, 5.0), (1.0, 100.0), (0.3, 0.0)])
+def test_mass_1_or_sharpness_0_is_average_pooling(mass, sharpness):
+    features = random_maps(3, 8, 4, 5)
+    layer = GeneralizedSumPooling(8, 5, mass, sharpness)
+    torch.testing.assert_close(layer(features), features.mean((2, 3)))
+
+
+@pytest.mark.parametrize("pooled, power", [("gem", 3.0), ("gem", 1.0), ("gem", 60.0), ("max", 3.0)])
+def test_variants_at_mass_1_are_their_plain_poolings(pooled, power):
+    features = random_maps(3, 8, 4, 5).abs() + 0.1
+    expected = features.amax((2, 3))
+    if pooled == "gem":
+        expected = features.double().pow(power).mean((2, 3)).pow(1 / power).float()
+    layer = GeneralizedSumPooling(8, 5, 1.0, pooled=pooled, power=power)
+    torch.testing.assert_close(layer(features), expected)
+
+
+def test_variants_weigh_before_they_pool():
+    features = random_maps(2, 4, 2, 3).abs()
+    for pooled in ("gem", "max"):
+        layer = GeneralizedSumPooling(4, 3, 0.3, 20.0, pooled=pooled)
+        weights = layer.pool(features).weights[:, None]
+        if pooled == "max":
+            expected = (6 * weights * features).amax((2, 3))
+        else:
+            expected = (weights * features.pow(3)).sum((2, 3)).pow(1 / 3)
+        torch.testing.assert_close(layer(features), expected)
+
+
+def test_selects_tokens_near_prototypes():
+    layer = GeneralizedSumPooling(2, 1, 0.25, 50.0)
+    with torch.no_grad():
+        layer.prototypes.copy_(torch.tensor([[1.0, 0.0]]))
+    features = torch.zeros(1, 2, 2, 4)
+    features[0, 1] = -5.0  # nuisance, far away and large
+    features[0, :, 0, 1] = torch.tensor([2.0, 0.1])
+    features[0, :, 1, 3] = torch.tensor([2.0, -0.1])
+    torch.testing.assert_close(layer(features), torch.tensor([[2.0, 0.0]]))
+
+
+def test_permuting_regions_and_prototypes_changes_nothing():
+    layer = GeneralizedSumPooling(8, 5, 0.3, 20.0)
+    features = random_maps(3, 8, 4, 5)
+    vector = layer(features)
+    shuffled = features.flatten(2)[:, :, torch.randperm(20)].unflatten(2, (4, 5))
+    torch.testing.assert_close(layer(shuffled), vector)
+    torch.testing.assert_close(layer(features[1:2]), vector[1:2])
+    with torch.no_grad():
+        layer.prototypes.copy_(layer.prototypes[[4, 2, 0, 1, 3]])
+    torch.testing.assert_close(layer(features), vector)
+
+
+@pytest.mark.parametrize("pooled", ["mean", "gem", "max"])
+def test_gradcheck(pooled):
+    layer = GeneralizedSumPooling(3, 4, 0.3, 5.0, pooled=pooled).double()
+    features = (0.3 + 0.7 * random_maps(2, 3, 2, 2, dtype=torch.float64).abs()).requires_grad_()
+    scale = torch.tensor([[0.7], [0.9], [1.2], [1.5]])  # none on the sphere, where the clipping has a kink
+    prototypes = (scale * layer.prototypes.detach()).requires_grad_()
+
+    def outputs(features, prototypes):
+        pooled = torch.func.functional_call(Pool(layer), {"layer.prototypes": prototypes}, (features,))
+        return tuple(pooled)
+
+    assert torch.autograd.gradcheck(outputs, (features, prototypes))
+
+
+class Pool(torch.nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, features):
+        return self.layer.pool(features)
+
+
+# ---------------------------------------------------------------- prototypes and warm-up
+
+
+def test_init_prototypes_is_farthest_first_in_place():
+    layer = GeneralizedSumPooling(2, 2)
+    parameter = layer.prototypes
+    rows = torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.5, 0.0], [-0.9, 0.0], [0.0, 30.0], [0.3, 0.1]])
+    layer.init_prototypes(
+        rows
+    )  # from the seeds (0, 0) and (.1, 0) the farthest is (0, 1), clipped; then (-.9, 0)
+    assert layer.prototypes is parameter
+    torch.testing.assert_close(layer.prototypes.detach(), torch.tensor([[0.0, 1.0], [-0.9, 0.0]]))
+
+
+def test_warm_up_pools_by_average_until_the_memory_is_full():
+    layer = GeneralizedSumPooling(4, 3, sharpness=20.0, memory_size=10, warm_up=1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    before = layer.prototypes.detach().clone()
+    maps = [random_maps(4, 4, 2, 2, seed=seed) for seed in range(5)]
+    for step, features in enumerate(maps[:4]):  # 1 passes, 4 + 4 + 2 rows fill the memory
+        assert not layer.ready
+        pooled = layer.pool(features) if step % 2 else PooledFeatures(layer(features), None, None)
+        torch.testing.assert_close(pooled.vector, features.mean((2, 3)))
+        if step % 2:
+            assert torch.equal(pooled.attributes, torch.zeros(4, 3))
+            assert torch.equal(pooled.weights, torch.full((4, 2, 2), 0.25))
+    assert layer.ready and not torch.equal(layer.prototypes, before)
+    pooled_rows = clip_to_ball(torch.cat([features.mean((2, 3)) for features in maps[1:4]]))[:10]
+    torch.testing.assert_close(layer.memory, pooled_rows)
+    for prototype in layer.prototypes.detach():
+        assert (pooled_rows[3:] - prototype).norm(dim=1).min() == 0
+    chosen = layer.prototypes.detach().clone()
+    pooled = layer.pool(maps[4])
+    torch.testing.assert_close(pooled.attributes.sum(1), torch.ones(4))
+    assert not torch.allclose(pooled.vector, maps[4].mean((2, 3)))
+    pooled.vector.square().sum().backward()
+    optimizer.step()  # made before the prototypes were set, and still trains them
+    assert not torch.equal(layer.prototypes, chosen)
+    assert torch.equal(layer.memory, pooled_rows)
+
+
+def test_evaluation_does_not_fill_the_memory():
+    layer = GeneralizedSumPooling(4, 3, memory_size=8).eval()
+    features = random_maps(8, 4, 2, 2)
+    torch.testing.assert_close(layer(features), features.mean((2, 3)))
+    assert layer.filled == 0 and not layer.ready
+
+
+def test_the_warm_up_survives_a_checkpoint():
+    first = GeneralizedSumPooling(4, 3, memory_size=8)
+    first(random_maps(5, 4, 2, 2))
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second = GeneralizedSumPooling(4, 3, memory_size=8)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    assert second.filled == 5
+    for layer in (first, second):
+        layer(random_maps(5, 4, 2, 2, seed=1))
+        assert layer.ready
+    assert torch.equal(first.prototypes, second.prototypes)
+    third = GeneralizedSumPooling(4, 3, memory_size=8)
+    third.load_state_dict(second.state_dict())
+    assert third.ready
+
+
+def test_init_prototypes_ends_the_warm_up():
+    layer = GeneralizedSumPooling(4, 3, memory_size=8)
+    layer.init_prototypes(random_maps(6, 4))
+    chosen = layer.prototypes.detach().clone()
+    for seed in range(3):
+        layer(random_maps(8, 4, 2, 2, seed=seed))
+    assert torch.equal(layer.prototypes, chosen) and layer.filled == 0
+
+
+# ---------------------------------------------------------------- in a network, extremes, errors
+
+
+def test_takes_the_place_of_average_pooling_in_a_torchvision_resnet():
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    network = resnet18(num_classes=7).eval()
+    images = random_maps(2, 3, 64, 64)
+    expected = network(images)
+    network.avgpool = GeneralizedSumPooling(512, mass=1.0)
+    torch.testing.assert_close(network(images), expected)
+    network.avgpool.mass = 0.3
+    network.train()(images).sum().backward()
+    grad = network.avgpool.prototypes.grad
+    assert network.conv1.weight.grad.isfinite().all() and grad.isfinite().all() and grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("pooled", ["mean", "gem", "max"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("sharpness", [0.0, 5.0, 1000.0])
+@pytest.mark.parametrize(
+    "features",
+    [
+        torch.zeros(2, 8, 3, 3),
+        torch.ones(2, 8, 3, 3),
+        torch.randn(1, 8, 1, 1),
+        1e4 * torch.randn(2, 8, 3, 3),
+        1e-6 * torch.randn(2, 8, 3, 3),
+    ],
+    ids=["zeros", "equal", "one-token", "huge", "tiny"],
+)
+def test_extremes_stay_finite(features, sharpness, dtype, pooled):
+    layer = GeneralizedSumPooling(8, 4, sharpness=sharpness, pooled=pooled)
+    if dtype == torch.float64:
+        layer = layer.double()
+    features = features.to(dtype, copy=True).requires_grad_()
+    result = layer.pool(features)
+    assert result.vector.dtype == dtype and result.vector.isfinite().all()
+    torch.testing.assert_close(result.weights.sum((1, 2)), torch.ones_like(result.weights[:, 0, 0]))
+    torch.testing.assert_close(result.attributes.sum(1), torch.ones_like(result.attributes[:, 0]))
+    (result.vector.float().mean() + result.attributes.square().sum()).backward()
+    assert features.grad.isfinite().all() and layer.prototypes.grad.isfinite().all()
+
+
+def test_under_autocast_the_weights_are_those_of_float32():
+    layer = GeneralizedSumPooling(8, 4)
+    features = random_maps(2, 8, 3, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled = layer.pool(features)
+    torch.testing.assert_close(pooled.weights, layer.pool(features).weights)
+    assert pooled.weights.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "layer", [GeneralizedSumPooling(4, 3), AttentionPooling(4, 3)], ids=["gsp", "attention"]
+)
+@pytest.mark.parametrize(
+    "features",
+    [torch.zeros(2, 4, 3), torch.zeros(2, 5, 3, 3), torch.zeros(0, 4, 3, 3), torch.zeros(2, 4, 3, 3).int()],
+)
+def test_wrong_features_are_refused(layer, features):
+    for call in (layer, layer.pool):
+        with pytest.raises(ValueError, match=r"features: expected floating point of shape \(B, 4, H, W\)"):
+            call(features)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    "layer", [GeneralizedSumPooling(4, 3), AttentionPooling(4, 3)], ids=["gsp", "attention"]
+)
+def test_nan_in_the_features_is_refused(layer, bad):
+    features = torch.zeros(2, 4, 3, 3)
+    features[1, 2, 0, 0] = bad
+    with pytest.raises(ValueError, match="features, prototypes: expected finite numbers"):
+        layer(features)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"dim": 0}, "dim, num_prototypes: expected positive"),
+        ({"dim": 4, "num_prototypes": 0}, "dim, num_prototypes: expected positive"),
+        ({"dim": 4, "mass": 0.0}, "mass: expected a share"),
+        ({"dim": 4, "mass": 1.5}, "mass: expected a share"),
+        ({"dim": 4, "sharpness": -1.0}, "sharpness: expected a finite number >= 0"),
+        ({"dim": 4, "pooled": "sum"}, "pooled: expected 'mean', 'gem' or 'max'"),
+        ({"dim": 4, "pooled": "gem", "power": 0.0}, "power: expected a positive"),
+        ({"dim": 4, "num_prototypes": 8, "memory_size": 15}, "memory_size: expected 0 or at least 16"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        GeneralizedSumPooling(**arguments)
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.zeros(5, 4), torch.zeros(6, 3), torch.zeros(6), torch.full((6, 4), math.nan)]
+)
+def test_wrong_rows_for_prototypes_are_refused(rows):
+    with pytest.raises(ValueError, match=r"rows: expected finite \(N, 4\) with N >= 6"):
+        GeneralizedSumPooling(4, 3).init_prototypes(rows)
+
+
+# ---------------------------------------------------------------- attention pooling
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 5.0, 50.0])
+def test_attention_is_the_limit_of_mass_to_0(sharpness):
+    attention, gsp = AttentionPooling(8, 5, sharpness), GeneralizedSumPooling(8, 5, 1e-9, sharpness)
+    with torch.no_grad():
+        attention.prototypes.copy_(gsp.prototypes)
+    features = random_maps(3, 8, 4, 5)
+    for ours, theirs in zip(attention.pool(features), gsp.pool(features), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert torch.equal(attention(features), attention.pool(features).vector)
+
+
+def test_attention_of_sharpness_0_is_average_pooling():
+    features = random_maps(3, 8, 4, 5)
+    torch.testing.assert_close(AttentionPooling(8, 5, 0.0)(features), features.mean((2, 3)))
+
+
+def test_attention_gradcheck_and_errors():
+    layer = AttentionPooling(3, 4).double()
+    features = random_maps(2, 3, 2, 2, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda f: tuple(layer.pool(f)), (features,))
+    with pytest.raises(ValueError, match="dim, num_prototypes"):
+        AttentionPooling(0)
+    with pytest.raises(ValueError, match="sharpness"):
+        AttentionPooling(3, 4, -1.0)(features)
