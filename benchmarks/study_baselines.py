@@ -1,6 +1,6 @@
 """The baseline recipe with each simple pooling, five paired seeds, on unseen scripts.
 
-    python -m benchmarks.study_baselines        # about 20 minutes on two cores; writes dmlnb/results/baselines.json
+python -m benchmarks.study_baselines        # about 20 minutes on two cores; writes dmlnb/results/baselines.json
 """
 
 import time
@@ -42,7 +42,13 @@ def main() -> None:
     with ProcessPoolExecutor(2) as workers:
         for method, row in workers.map(run, jobs):
             runs[method].append(row)
-    settings = {"steps": 700, "batch": "128 classes x 1", "dim": 64, "loss": "Proxy-Anchor", "clutter": "0 to 4"}
+    settings = {
+        "steps": 700,
+        "batch": "128 classes x 1",
+        "dim": 64,
+        "loss": "Proxy-Anchor",
+        "clutter": "0 to 4",
+    }
     save("baselines", "python -m benchmarks.study_baselines", settings, runs)
 
 

@@ -15,7 +15,9 @@ def require_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
 
 
-def require_labels(labels: Tensor, num_rows: int, num_classes: int | None = None, name: str = "labels") -> None:
+def require_labels(
+    labels: Tensor, num_rows: int, num_classes: int | None = None, name: str = "labels"
+) -> None:
     """Raise ValueError unless `labels` is an integer vector (num_rows,) in 0 .. num_classes - 1."""
     whole = isinstance(labels, Tensor) and not (
         labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
@@ -29,3 +31,10 @@ def require_labels(labels: Tensor, num_rows: int, num_classes: int | None = None
         raise ValueError(f"{name}: expected labels >= 0, got {labels.min().item()}")
     if num_classes is not None and len(labels) and labels.max() >= num_classes:
         raise ValueError(f"{name}: expected labels < {num_classes}, got {labels.max().item()}")
+
+
+def require_positive(**numbers: float) -> None:
+    """Raise ValueError unless each of the numbers, given by name, is above zero."""
+    for name, number in numbers.items():
+        if not number > 0:
+            raise ValueError(f"{name}: expected a number > 0, got {number}")

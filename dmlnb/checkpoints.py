@@ -78,18 +78,26 @@ def load_checkpoint(
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
     except SafetensorError as error:
-        raise ValueError(f"path: {path} is damaged or no safetensors file ({error}); delete it to start anew") from error
+        raise ValueError(
+            f"path: {path} is damaged or no safetensors file ({error}); delete it to start anew"
+        ) from error
     if metadata.get("sha256") != _digest(tensors):
-        raise ValueError(f"path: {path} is damaged: its digest is not the recorded one; delete it to start anew")
+        raise ValueError(
+            f"path: {path} is damaged: its digest is not the recorded one; delete it to start anew"
+        )
     for prefix, module in (("net.", net), ("loss.", loss)):
         if isinstance(module, nn.Module):
-            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            state = {
+                key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+            }
             try:
                 module.load_state_dict(state)
             except RuntimeError as error:
-                raise ValueError(f"path: {path} holds another {prefix[:-1]} than the one given: {error}") from error
+                raise ValueError(
+                    f"path: {path} holds another {prefix[:-1]} than the one given: {error}"
+                ) from error
     if optimizer is not None:
         _restore(optimizer, tensors)
     return json.loads(metadata["history"])
@@ -102,7 +110,10 @@ def _flatten(net, loss, optimizer) -> dict[str, Tensor]:
     if optimizer is not None:
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+    return {
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in tensors.items()
+    }
 
 
 def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

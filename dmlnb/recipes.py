@@ -57,6 +57,13 @@ def glyph_baseline(
             loss = ProxyAnchorLoss(data.num_classes, dim)
             batches = ClassBatches(data.labels, 128, 1, steps, seed=seed)
             history = train(
-                net, loss, data.images, data.labels, batches, seed=seed, checkpoint=checkpoint, progress=progress
+                net,
+                loss,
+                data.images,
+                data.labels,
+                batches,
+                seed=seed,
+                checkpoint=checkpoint,
+                progress=progress,
             )
     return net.eval(), history

@@ -1,8 +1,9 @@
 """Exact nearest neighbours with FAISS, and the measures of retrieval: R@k, P@R, MAP@R.
 
-Queries are searched in blocks, sorted by how many neighbours they need, so memory stays that of the embeddings and of
-one block; an N x N matrix is never formed. A query is excluded from its own answer by index, never by rank: with
-duplicates the first answer may be another image.
+Queries are searched in blocks, sorted by how many neighbours they need, so memory stays that of the
+embeddings and of one block; an N x N matrix is never formed. A query is excluded from its own answer by
+index, never by rank: with duplicates the first answer may be another image. Among equal scores FAISS decides
+the order.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb.geometry import normalize
 
 _BLOCK = 1 << 22  # numbers in one block of answers (queries times neighbours): 32 MiB of indices
 
@@ -23,7 +25,7 @@ class RetrievalReport:
 
     Attributes:
         recall_at: for each k, the share of queries with a hit among their first k neighbours.
-        map_at_r: mean average precision among the first R neighbours, R = number of relevant items of the query.
+        map_at_r: mean average precision among the first R neighbours, R = number of relevant items.
         precision_at_r: share of hits among the first R neighbours.
         num_queries: queries that were counted.
         num_skipped: queries without any relevant item; they are not counted.
@@ -36,22 +38,31 @@ class RetrievalReport:
     num_skipped: int
 
 
-def _index(gallery: Tensor, metric: str):
+def _index(queries: Tensor, gallery: Tensor, metric: str):
+    """FAISS index of the gallery, and the queries as rows for it, (Q, d) float32."""
     import faiss  # its own OpenMP: imported only where it is used
 
-    if metric not in ("cosine", "l2"):
-        raise ValueError(f"metric: expected 'cosine' or 'l2', got {metric!r}")
-    make = faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2
-    index = make(gallery.shape[1])
-    index.add(_rows(gallery, metric))
-    return index
-
-
-def _rows(embeddings: Tensor, metric: str) -> np.ndarray:
-    rows = embeddings.detach().to("cpu", torch.float32)
     if metric == "cosine":
-        rows = torch.nn.functional.normalize(rows, dim=1)
-    return np.ascontiguousarray(rows.numpy())
+        index, prepare = faiss.IndexFlatIP(gallery.shape[1]), normalize
+    elif metric == "l2":
+        # FAISS expands |a - b|^2, which rounds badly far from the origin: move the gallery's mean there
+        origin = gallery.detach().double().mean(dim=0)
+        index, prepare = faiss.IndexFlatL2(gallery.shape[1]), lambda v: v.double() - origin.to(v.device)
+    else:
+        raise ValueError(f"metric: expected 'cosine' or 'l2', got {metric!r}")
+    items = _rows(prepare(_wide(gallery)))
+    index.add(items)
+    return index, items if queries is gallery else _rows(prepare(_wide(queries)))
+
+
+def _wide(embeddings: Tensor) -> Tensor:
+    return embeddings.detach().to(torch.promote_types(embeddings.dtype, torch.float32))
+
+
+def _rows(embeddings: Tensor) -> np.ndarray:
+    if embeddings.abs().amax() > 1e15:
+        raise ValueError("embeddings, gallery: metric 'l2' expects coordinates below 1e15, got larger ones")
+    return np.ascontiguousarray(embeddings.to("cpu", torch.float32).numpy())
 
 
 def _search(index, queries: np.ndarray, own: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,8 +89,8 @@ def nearest(
         metric: `"cosine"` or `"l2"`.
 
     Returns:
-        `(Q, k)` int64 indices into the gallery, nearest first, and `(Q, k)` float32 scores: cosine similarity, or
-        squared Euclidean distance.
+        `(Q, k)` int64 indices into the gallery, nearest first, and `(Q, k)` float32 scores: the cosine,
+        or squared Euclidean distance, rounded as float32 at the spread of the gallery. Both on the CPU.
 
     Raises:
         ValueError: for bad shapes, NaN, an unknown metric, or k out of range.
@@ -93,7 +104,7 @@ def nearest(
     most = len(gallery) - (own is not None)
     if not 1 <= k <= most:
         raise ValueError(f"k: expected 1 .. {most}, got {k}")
-    index, rows = _index(gallery, metric), _rows(queries, metric)
+    index, rows = _index(queries, gallery, metric)
     found, scores = _search(index, rows, own, k)
     return torch.from_numpy(found), torch.from_numpy(scores)
 
@@ -109,7 +120,9 @@ def evaluate(
 ) -> RetrievalReport:
     """Measure retrieval: every embedding is a query, against all others or against a gallery.
 
-    $$ \\mathrm{MAP@R} = \\frac1Q \\sum_q \\frac1{R_q} \\sum_{i=1}^{R_q} P_q(i)\\, [\\text{i-th neighbour is a hit}] $$
+    $$ \\mathrm{MAP@R} = \\frac1Q \\sum_q \\frac1{R_q} \\sum_{i=1}^{R_q} P_q(i)\\, [\\text{i-th is a hit}] $$
+
+    where $P_q(i)$ is the share of hits among the first i neighbours.
 
     Args:
         embeddings: `(N, d)` queries.
@@ -148,16 +161,16 @@ def evaluate(
         raise ValueError("labels: expected at least one query with a relevant item, got none")
     asked = asked[np.argsort(relevant[asked], kind="stable")]  # queries that need few neighbours come first
 
-    index, rows = _index(gallery, metric), _rows(embeddings, metric)
+    index, rows = _index(embeddings, gallery, metric)
     most = len(gallery) - alone
     recalled = dict.fromkeys(ks, 0)
     average_precision = precision = 0.0
     start = 0
     while start < len(asked):
-        depth = min(most, max(max(ks), int(relevant[asked[start]])))
-        stop = start + max(1, min(2048, _BLOCK // depth))
-        depth = min(most, max(max(ks), int(relevant[asked[min(stop, len(asked)) - 1]])))
-        stop = start + max(1, min(2048, _BLOCK // depth))
+        stop = start + 1
+        for _ in range(2):  # first by the depth of the first query, then by that of the last: the deepest
+            depth = min(most, max(max(ks), int(relevant[asked[min(stop, len(asked)) - 1]])))
+            stop = start + max(1, min(2048, _BLOCK // depth))
         block = asked[start:stop]
         start = stop
         found, _ = _search(index, rows[block], block if alone else None, depth)
@@ -182,4 +195,6 @@ def evaluate(
 def _require_gallery(queries: Tensor, gallery: Tensor) -> None:
     require_embeddings(gallery, "gallery")
     if gallery.shape[1] != queries.shape[1]:
-        raise ValueError(f"gallery: expected {queries.shape[1]} coordinates as the queries, got {gallery.shape[1]}")
+        raise ValueError(
+            f"gallery: expected {queries.shape[1]} coordinates as the queries, got {gallery.shape[1]}"
+        )

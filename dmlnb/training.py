@@ -94,7 +94,9 @@ def train(
     Taught in notebook 00.
     """
     if images.ndim != 4 or len(images) != len(labels):
-        raise ValueError(f"images, labels: expected (N, c, S, S) and (N,), got {tuple(images.shape)}, {tuple(labels.shape)}")
+        raise ValueError(
+            f"images, labels: expected (N, c, S, S) and (N,), got {tuple(images.shape)}, {tuple(labels.shape)}"
+        )
     if len(batches) == 0:
         raise ValueError("batches: expected at least one index tensor, got none")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -108,7 +110,9 @@ def train(
     if checkpoint is not None and Path(checkpoint).exists():
         history = load_checkpoint(checkpoint, net, loss, optimizer)
     steps, last = len(batches), min(len(batches), stop_at or len(batches))
-    bar = tqdm(range(len(history), last), initial=len(history), total=steps, disable=not progress, desc="training")
+    bar = tqdm(
+        range(len(history), last), initial=len(history), total=steps, disable=not progress, desc="training"
+    )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for step in bar:
             began = time.perf_counter()
@@ -121,12 +125,19 @@ def train(
                 batch = augment(batch)
             value = loss(net(batch), labels[index].to(device))
             if not torch.isfinite(value):
-                raise FloatingPointError(f"the loss became {value.item()} at step {step}; try a smaller learning_rate")
+                raise FloatingPointError(
+                    f"the loss became {value.item()} at step {step}; try a smaller learning_rate"
+                )
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
             speed = len(index) / (time.perf_counter() - began)
-            entry = {"step": step, "loss": value.item(), "lr": optimizer.param_groups[0]["lr"], "images_per_second": speed}
+            entry = {
+                "step": step,
+                "loss": value.item(),
+                "lr": optimizer.param_groups[0]["lr"],
+                "images_per_second": speed,
+            }
             done = step + 1
             if validate is not None and (done % validate_every == 0 or done == steps):
                 entry |= validate(net)

@@ -71,7 +71,9 @@ def k_center_loop(pool, current, k):
         centres, own = list(current[c]), []
         for _ in range(k):
             distance = [
-                -1.0 if j in own else min([((p - q) ** 2).sum().item() for q in centres], default=float("inf"))
+                -1.0
+                if j in own
+                else min([((p - q) ** 2).sum().item() for q in centres], default=float("inf"))
                 for j, p in enumerate(pool[c])
             ]
             best = distance.index(max(distance))

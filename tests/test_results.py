@@ -5,7 +5,11 @@ from dmlnb import results
 
 
 def study(**runs):
-    return {"runs": {name: [{"seed": s, "score": v} for s, v in enumerate(values)] for name, values in runs.items()}}
+    return {
+        "runs": {
+            name: [{"seed": s, "score": v} for s, v in enumerate(values)] for name, values in runs.items()
+        }
+    }
 
 
 def test_interval_is_the_t_interval():

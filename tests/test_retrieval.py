@@ -8,7 +8,7 @@ from dmlnb.retrieval import evaluate, nearest
 def slow(embeddings, labels, gallery=None, gallery_labels=None, ks=(1, 2, 4, 8)):
     alone = gallery is None
     gallery, gallery_labels = (embeddings, labels) if alone else (gallery, gallery_labels)
-    unit = lambda v: v / v.norm()  # noqa: E731
+    unit = lambda v: v / v.norm()
     recall, ap, precision, skipped = {k: [] for k in ks}, [], [], 0
     for q in range(len(embeddings)):
         others = [i for i in range(len(gallery)) if not (alone and i == q)]
@@ -74,7 +74,12 @@ def test_perfect_and_worst_retrieval():
     labels = torch.arange(5).repeat_interleave(4)
     assert evaluate(torch.eye(5)[labels], labels).map_at_r == 1.0
     pairs = torch.tensor([0, 1, 0, 1])
-    assert evaluate(torch.tensor([[1.0, 0.1], [1.0, 0.11], [-1.0, 0.1], [-1.0, 0.11]]), pairs, ks=(1,)).recall_at[1] == 0
+    assert (
+        evaluate(
+            torch.tensor([[1.0, 0.1], [1.0, 0.11], [-1.0, 0.1], [-1.0, 0.11]]), pairs, ks=(1,)
+        ).recall_at[1]
+        == 0
+    )
 
 
 def test_one_huge_class_beside_small_ones_and_k_beyond_the_gallery():

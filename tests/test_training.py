@@ -34,7 +34,9 @@ def run(data, **options):
 
 
 def same(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_schedule_holds_then_falls_linearly():
@@ -75,7 +77,14 @@ def test_training_lowers_the_loss_and_leaves_the_global_generator_alone(data):
     expected = torch.rand(3)
     torch.manual_seed(11)
     history = train(
-        net, loss, images, labels, ClassBatches(labels, 4, 6, 40, seed=0), augment=None, progress=False, device="cpu"
+        net,
+        loss,
+        images,
+        labels,
+        ClassBatches(labels, 4, 6, 40, seed=0),
+        augment=None,
+        progress=False,
+        device="cpu",
     )
     assert torch.equal(torch.rand(3), expected)
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]

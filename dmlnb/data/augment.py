@@ -10,7 +10,9 @@ def to_float(images: Tensor) -> Tensor:
     return images if images.is_floating_point() else images.float() / 255 - 0.5
 
 
-def augment(images: Tensor, *, angle: float = 0.15, scale: float = 0.12, shift: float = 0.08, contrast: float = 0.25) -> Tensor:
+def augment(
+    images: Tensor, *, angle: float = 0.15, scale: float = 0.12, shift: float = 0.08, contrast: float = 0.25
+) -> Tensor:
     """Rotate, scale, shift and re-expose each image of a batch; draws from torch's global generator.
 
     Args:
@@ -29,7 +31,9 @@ def augment(images: Tensor, *, angle: float = 0.15, scale: float = 0.12, shift: 
     Taught in notebook 00.
     """
     if images.ndim != 4 or not images.is_floating_point():
-        raise ValueError(f"images: expected float of shape (B, c, S, S), got {images.dtype} {tuple(images.shape)}")
+        raise ValueError(
+            f"images: expected float of shape (B, c, S, S), got {images.dtype} {tuple(images.shape)}"
+        )
     u = torch.rand(7, len(images), device=images.device) * 2 - 1
     turn, size = angle * u[0], 1 + scale * u[1]
     cos, sin = turn.cos() * size, turn.sin() * size

@@ -63,7 +63,9 @@ class TokenBags(torch.utils.data.Dataset):
         centres /= np.linalg.norm(centres, axis=1, keepdims=True)
         order = world.permutation(len(combinations))
         place = _SPLITS.index(split)
-        self.attributes = torch.from_numpy(combinations[order[place * num_classes : (place + 1) * num_classes]])
+        self.attributes = torch.from_numpy(
+            combinations[order[place * num_classes : (place + 1) * num_classes]]
+        )
         self.num_classes = num_classes
         self.labels = torch.arange(num_classes).repeat_interleave(per_class)
 

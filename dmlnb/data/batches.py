@@ -15,8 +15,9 @@ from dmlnb._inputs import require_labels
 class ClassBatches:
     """M classes, K samples of each, sorted by class inside the batch.
 
-    Classes and the samples of a class are walked in shuffled rounds, so none repeats before all have been seen. A class
-    with fewer than K samples gives all of them and then starts over: it is listed in `short_classes`, with a warning.
+    Classes are walked in shuffled rounds, each cut into whole batches; so are the samples of a class. What is left of a
+    round, fewer than M classes or K samples, waits for a later round, so visits differ a little by chance. A class with
+    fewer than K samples gives all of them and then starts over: it is listed in `short_classes`, with a warning.
 
     Args:
         labels: `(N,)` integers >= 0.
@@ -35,7 +36,15 @@ class ClassBatches:
     Taught in notebook 00.
     """
 
-    def __init__(self, labels: Tensor, classes_per_batch: int, samples_per_class: int, num_batches: int, *, seed: int = 0):
+    def __init__(
+        self,
+        labels: Tensor,
+        classes_per_batch: int,
+        samples_per_class: int,
+        num_batches: int,
+        *,
+        seed: int = 0,
+    ):
         require_labels(labels, len(labels))
         if min(classes_per_batch, samples_per_class, num_batches) < 1:
             raise ValueError(
@@ -44,7 +53,9 @@ class ClassBatches:
             )
         classes, counts = labels.cpu().unique(return_counts=True)
         if len(classes) < classes_per_batch:
-            raise ValueError(f"classes_per_batch: expected at most {len(classes)}, the classes there are, got {classes_per_batch}")
+            raise ValueError(
+                f"classes_per_batch: expected at most {len(classes)}, the classes there are, got {classes_per_batch}"
+            )
         self.short_classes = classes[counts < samples_per_class].tolist()
         if self.short_classes:
             warnings.warn(
@@ -57,7 +68,9 @@ class ClassBatches:
         per_round = len(classes) // classes_per_batch
         rounds = -(-num_batches // per_round)
         order = torch.stack([torch.randperm(len(classes), generator=generator) for _ in range(rounds)])
-        drawn = order[:, : per_round * classes_per_batch].reshape(-1, classes_per_batch)[:num_batches]  # (T, M)
+        drawn = order[:, : per_round * classes_per_batch].reshape(-1, classes_per_batch)[
+            :num_batches
+        ]  # (T, M)
         members = [(labels.cpu() == c).nonzero().flatten() for c in classes]
         self.table = torch.empty(num_batches, classes_per_batch, samples_per_class, dtype=torch.int64)
         for number, own in enumerate(members):
@@ -92,7 +105,15 @@ class DisjointHalves:
     Taught in notebook 03.
     """
 
-    def __init__(self, labels: Tensor, classes_per_half: int, samples_per_class: int, num_batches: int, *, seed: int = 0):
+    def __init__(
+        self,
+        labels: Tensor,
+        classes_per_half: int,
+        samples_per_class: int,
+        num_batches: int,
+        *,
+        seed: int = 0,
+    ):
         self.batches = ClassBatches(labels, 2 * classes_per_half, samples_per_class, num_batches, seed=seed)
         self.short_classes = self.batches.short_classes
 

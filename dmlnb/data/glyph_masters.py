@@ -44,7 +44,9 @@ def load_masters() -> dict[str, np.ndarray]:
     pack = cache_folder() / "glyphs.npz"
     if not pack.exists():
         write_pack(pack)
-    return _read(pack, pack.with_suffix(".sha256").read_text() if pack.with_suffix(".sha256").exists() else "")
+    return _read(
+        pack, pack.with_suffix(".sha256").read_text() if pack.with_suffix(".sha256").exists() else ""
+    )
 
 
 def _read(path: Path, expected: str) -> dict[str, np.ndarray]:
@@ -67,12 +69,17 @@ def write_pack(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         for target, data in ((path.with_suffix(".sha256"), digest.encode()), (path, content)):
             handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, target)
+            finally:
+                Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise OSError(f"cannot write {path} ({error}); set DMLNB_DATA to a folder that can be written") from error
+        raise OSError(
+            f"cannot write {path} ({error}); set DMLNB_DATA to a folder that can be written"
+        ) from error
     return digest
 
 
@@ -83,7 +90,9 @@ def _zip(arrays: dict[str, np.ndarray]) -> bytes:
         for key, array in arrays.items():
             inner = io.BytesIO()
             np.lib.format.write_array(inner, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{key}.npy", (2000, 1, 1, 0, 0, 0)), inner.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{key}.npy", (2000, 1, 1, 0, 0, 0)), inner.getvalue(), zipfile.ZIP_DEFLATED
+            )
     return buffer.getvalue()
 
 
@@ -107,7 +116,9 @@ def draw_masters() -> dict[str, np.ndarray]:
     for script in wanted:
         for code in sorted(set().union(*charmaps.values())):
             character = chr(code)
-            if unicodedata.category(character) not in ("Lu", "Ll", "Lo") or unicodedata.decomposition(character):
+            if unicodedata.category(character) not in ("Lu", "Ll", "Lo") or unicodedata.decomposition(
+                character
+            ):
                 continue
             if not unicodedata.name(character, "").startswith(script.upper() + " "):
                 continue

@@ -18,11 +18,15 @@ PER_CLASS = {"train": 100, "validation": 30, "test": 20}
 _CHUNK = 512
 
 
-def uniform(seed: int, keys: np.ndarray, slots: int) -> np.ndarray:
-    """Uniform numbers that depend on (seed, key, slot) only: splitmix64 as a hash. `(N,) -> (N, slots)` in [0, 1)."""
+def uniform(seed: int, keys: np.ndarray, slots: int, *, stream: int = 0) -> np.ndarray:
+    """Uniform numbers in [0, 1) that depend on (seed, stream, key, slot) only: splitmix64 as a hash; `(N, slots)`."""
     with np.errstate(over="ignore"):
-        state = keys.astype(np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed) * np.uint64(0xD1B54A32D192ED03)
-        state = _mix(state) + np.arange(1, slots + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        origin = np.uint64(seed) * np.uint64(0xA0761D6478BD642F) + np.uint64(stream) * np.uint64(
+            0xD1B54A32D192ED03
+        )
+        state = _mix(keys.astype(np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + origin) + np.arange(
+            1, slots + 1, dtype=np.uint64
+        ) * np.uint64(0x9E3779B97F4A7C15)
         return (_mix(state) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
@@ -116,14 +120,14 @@ class Glyphs(torch.utils.data.Dataset):
 def _render(rasters: Tensor, seed: int, keys: np.ndarray, size: int, clutter: tuple[int, int], noise: float):
     """A chunk of images `(B, 1, S, S)` uint8 and masks `(B, S, S)`, from masters `(B, 40, 40)` uint8."""
     number = len(keys)
-    u = torch.from_numpy(uniform(seed + 1, keys, 8)).float()
+    u = torch.from_numpy(uniform(seed, keys, 8, stream=1)).float()
     background = 0.25 + 0.5 * u[:, 0]
-    contrast = 0.3 + 0.25 * u[:, 1]
+    contrast = 0.35 + 0.25 * u[:, 1]
     sign = torch.where(u[:, 2] < 0.5, 1.0, -1.0)
     sign = torch.where((background + sign * contrast).sub(0.5).abs() > 0.5, -sign, sign)  # stay within 0 .. 1
     canvas = background.view(-1, 1, 1, 1).expand(number, 1, size, size)
 
-    v = torch.from_numpy(uniform(seed + 2, keys, 1 + 8 * clutter[1])).float()
+    v = torch.from_numpy(uniform(seed, keys, 1 + 8 * clutter[1], stream=2)).float()
     count = clutter[0] + (v[:, 0] * (clutter[1] - clutter[0] + 1)).long()
     shapes = _shapes()
     for slot in range(clutter[1]):
@@ -136,15 +140,21 @@ def _render(rasters: Tensor, seed: int, keys: np.ndarray, size: int, clutter: tu
         ink = ink * (slot < count).view(-1, 1, 1, 1)
         canvas = canvas + (grey.clamp(0, 1).view(-1, 1, 1, 1) - canvas) * ink
 
-    scale = 0.5 + 0.25 * u[:, 3]
+    scale = 0.6 + 0.25 * u[:, 3]
     place = (u[:, 4:6] - 0.5) * 2 * (0.95 - scale[:, None])
     angle, shear = (u[:, 6] - 0.5) * 0.5, (u[:, 7] - 0.5) * 0.5
     ink = _warp(rasters[:, None].float() / 255, size, scale, angle, shear, place)
     letter = (background + sign * contrast).clamp(0, 1).view(-1, 1, 1, 1)
     canvas = canvas + (letter - canvas) * ink
     if noise:
-        grain = torch.from_numpy(uniform(seed + 3, keys, 2 * size * size)).float().view(number, 2, size, size)
-        canvas = canvas + (grain.sum(dim=1, keepdim=True) - 1) * noise * 6**0.5  # triangular, this standard deviation
+        grain = (
+            torch.from_numpy(uniform(seed, keys, 2 * size * size, stream=3))
+            .float()
+            .view(number, 2, size, size)
+        )
+        canvas = (
+            canvas + (grain.sum(dim=1, keepdim=True) - 1) * noise * 6**0.5
+        )  # triangular, this standard deviation
     return (canvas.clamp(0, 1) * 255).round().to(torch.uint8), ink[:, 0] > 0.5
 
 
@@ -182,8 +192,13 @@ def _shapes() -> Tensor:
 if __name__ == "__main__":
     import sys
 
-    from dmlnb.data.glyph_masters import REPOSITORY_PACK, write_pack
+    from dmlnb.data.glyph_masters import REPOSITORY_PACK, cache_folder, write_pack
 
     if sys.argv[1:] != ["build"]:
         sys.exit("usage: python -m dmlnb.data.glyphs build")
-    print(f"{REPOSITORY_PACK}\nSHA256 = {write_pack(REPOSITORY_PACK)!r}  (glyph_masters.py)")
+    checkout = (REPOSITORY_PACK.parents[1] / "pyproject.toml").exists()
+    pack = REPOSITORY_PACK if checkout else cache_folder() / "glyphs.npz"
+    print(
+        f"{pack}\nsha256 {write_pack(pack)}"
+        + ("  (record it as SHA256 in glyph_masters.py)" if checkout else "")
+    )

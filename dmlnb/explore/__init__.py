@@ -1,5 +1,5 @@
-"""Interactive demos: thin shells around the pure functions of `dmlnb.plots`."""
+"""Interactive demos: thin shells of ipywidgets around the pure functions of `dmlnb.plots`."""
 
-from dmlnb.explore.sliders import slider_demo
+from dmlnb.explore.sliders import SliderDemo, slider_demo
 
-__all__ = ["slider_demo"]
+__all__ = ["SliderDemo", "slider_demo"]

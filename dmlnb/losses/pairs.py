@@ -1,9 +1,11 @@
 """Losses over pairs and triplets of a batch: contrastive (two forms), triplet, multi-similarity.
 
 Each is a function `(embeddings, labels) -> scalar`, and so fits any training loop, also one written for
-pytorch-metric-learning: `loss(embeddings, labels)`. Embeddings are put on the unit sphere inside (`normalize="sphere"`);
-`"ball"` clips them to the unit ball instead, None leaves them alone. With `references` the anchors are compared to
-other vectors, such as proxies, instead of to the batch itself.
+pytorch-metric-learning: `loss(embeddings, labels)`. Embeddings are put on the unit sphere inside
+(`normalize="sphere"`); `"ball"` clips them to the unit ball instead, None leaves them alone. With
+`references` the anchors are compared to other vectors, such as proxies, instead of to the batch itself: every
+reference of the anchor's class is a positive, all others are negatives, and nothing is excluded. Half
+precision is computed in float32.
 
 Formulas: table of base losses in the supplement of [gurbuz2024ccp]. Taught in notebooks 00 and 04.
 """
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dmlnb import geometry
-from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb._inputs import require_embeddings, require_labels, require_positive
 
 
 def active_mean(terms: Tensor) -> Tensor:
@@ -25,15 +27,20 @@ def _compare(embeddings, labels, references, reference_labels, normalize):
     """Normalised anchors and references, and the masks of positive and negative pairs, each (N, M)."""
     require_embeddings(embeddings)
     require_labels(labels, len(embeddings))
-    anchors = geometry.normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)), normalize)
+    if (references is None) != (reference_labels is None):
+        raise ValueError("references, reference_labels: expected both or neither")
+    wide = torch.promote_types(embeddings.dtype, torch.float32)
+    anchors = geometry.normalize(embeddings.to(wide), normalize)
     if references is None:
         same = labels[:, None] == labels
         itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         return anchors, anchors, same & ~itself, ~same
     require_embeddings(references, "references")
     require_labels(reference_labels, len(references), name="reference_labels")
+    if references.shape[1] != embeddings.shape[1]:
+        raise ValueError(f"references: expected {embeddings.shape[1]} coordinates, got {references.shape[1]}")
     same = labels[:, None] == reference_labels
-    return anchors, geometry.normalize(references.to(anchors.dtype), normalize), same, ~same
+    return anchors, geometry.normalize(references.to(wide), normalize), same, ~same
 
 
 def contrastive_loss(
@@ -67,7 +74,8 @@ def contrastive_loss(
 
     Source: [hadsell2006contrastive]; form and defaults [gurbuz2024ccp]. Taught in notebook 00.
     """
-    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
+    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)  # (N, M)
     pull = active_mean((distance - positive_margin).where(positive, 0))
     push = active_mean((negative_margin - distance).where(negative, 0))
@@ -87,10 +95,12 @@ def cosine_contrastive_loss(
 
     $$ \\frac1N \\Bigl( \\sum_{pos} (1 - s - 10^{-5})_+ + \\sum_{neg} (s - m)_+ \\Bigr) $$
 
-    Args, errors and source as `contrastive_loss`; `margin` is the similarity below which a negative pair is free.
+    Args, errors and source as `contrastive_loss`; `margin` is the similarity below which a negative pair
+    costs nothing. Taught in notebook 04.
     """
-    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
-    similarity = anchors @ others.T  # (N, M)
+    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    anchors, others, positive, negative = pairs
+    similarity = geometry.inner_products(anchors, others)  # (N, M)
     pull = (1 - similarity - 1e-5).clamp(min=0).where(positive, 0).sum()
     push = (similarity - margin).clamp(min=0).where(negative, 0).sum()
     return (pull + push) / len(anchors)
@@ -109,13 +119,14 @@ def triplet_loss(
 
     $$ \\overline{(d_{ap} - d_{an} + m)_+} \\quad\\text{over active triplets} $$
 
-    Args, errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (N, M, M) numbers.
+    Args and errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (N, M, M) numbers.
 
     Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp]. Taught in notebook 04.
     """
-    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
+    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)
-    violation = distance[:, :, None] - distance[:, None, :] + margin  # (N, M, M): anchor, positive, negative
+    violation = distance[:, :, None] - distance[:, None, :] + margin  # (N, M, M), anchor, positive, negative
     return active_mean(violation.where(positive[:, :, None] & negative[:, None, :], 0))
 
 
@@ -135,12 +146,15 @@ def multi_similarity_loss(
     $$ \\frac1N \\sum_a \\frac1\\alpha \\log\\Bigl(1 + \\sum_{p} e^{\\alpha(\\lambda - s_{ap})}\\Bigr)
        + \\frac1\\beta \\log\\Bigl(1 + \\sum_{q} e^{\\beta(s_{aq} - \\lambda)}\\Bigr) $$
 
-    Args, errors as `contrastive_loss`; `alpha`, `beta` are inverse temperatures, `base` the similarity λ.
+    Args and errors as `contrastive_loss`; `alpha`, `beta` > 0 are inverse temperatures, `base` the similarity
+    λ.
 
     Source: [wang2019multisimilarity]; no mining and defaults [gurbuz2024ccp]. Taught in notebook 04.
     """
-    anchors, others, positive, negative = _compare(embeddings, labels, references, reference_labels, normalize)
-    similarity = anchors @ others.T
+    require_positive(alpha=alpha, beta=beta)
+    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    anchors, others, positive, negative = pairs
+    similarity = geometry.inner_products(anchors, others)  # (N, M)
     pull = log1p_sum_exp(alpha * (base - similarity), positive, dim=1) / alpha  # (N,)
     push = log1p_sum_exp(beta * (similarity - base), negative, dim=1) / beta
     return (pull + push).mean()

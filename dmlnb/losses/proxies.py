@@ -1,8 +1,8 @@
 """Losses with proxies: every class is represented by one or more learned vectors.
 
 Each is a formula (function) with a thin module that owns the proxies. The modules are called
-`loss(embeddings, labels)`, as those of pytorch-metric-learning, and have parameters: give them to the optimiser, with a
-learning rate well above the network's.
+`loss(embeddings, labels)`, as those of pytorch-metric-learning, and have parameters: give them to the
+optimiser, with a learning rate well above the network's. Half precision is computed in float32.
 
 Source of the defaults: table of base losses in [gurbuz2024ccp]. Taught in notebooks 00 and 04.
 """
@@ -11,17 +11,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from dmlnb._inputs import require_embeddings, require_labels
-from dmlnb.geometry import normalize
+from dmlnb._inputs import require_embeddings, require_labels, require_positive
+from dmlnb.geometry import inner_products, normalize, pairwise_distances
 from dmlnb.losses.pairs import log1p_sum_exp
 
 
-def _similarity(embeddings: Tensor, proxies: Tensor) -> Tensor:  # (N, d), (P, d) -> cosine (N, P)
+def _on_the_sphere(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, shape: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Checked: unit embeddings (N, d), int64 labels, unit proxies of `shape`, first axis the class."""
+    if proxies.ndim != shape.count(",") + 1 or 0 in proxies.shape:
+        raise ValueError(f"proxies: expected shape {shape}, not empty, got {tuple(proxies.shape)}")
     require_embeddings(embeddings)
-    if embeddings.shape[1] != proxies.shape[-1]:
-        raise ValueError(f"embeddings: expected {proxies.shape[-1]} coordinates as the proxies, got {embeddings.shape[1]}")
-    wide = embeddings.to(torch.promote_types(embeddings.dtype, proxies.dtype))
-    return normalize(wide) @ normalize(proxies).T
+    require_embeddings(proxies.flatten(0, -2), "proxies")
+    require_labels(labels, len(embeddings), len(proxies))
+    dim = proxies.shape[-1]
+    if embeddings.shape[1] != dim:
+        raise ValueError(f"embeddings: expected {dim} coordinates as the proxies, got {embeddings.shape[1]}")
+    wide = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
+    return normalize(embeddings.to(wide)), labels.long(), normalize(proxies.to(wide))
 
 
 def proxy_anchor_loss(
@@ -29,8 +37,10 @@ def proxy_anchor_loss(
 ) -> Tensor:
     """Proxy-Anchor: each proxy is an anchor that pulls its class and pushes all others.
 
-    $$ \\frac{1}{|P^+|} \\sum_{c \\in P^+} \\log\\Bigl(1 + \\sum_{y_i = c} e^{-\\alpha (s_{ic} - \\delta)}\\Bigr)
-       + \\frac{1}{|P^-|} \\sum_{c \\in P^-} \\log\\Bigl(1 + \\sum_{y_i \\ne c} e^{\\alpha (s_{ic} + \\delta)}\\Bigr) $$
+    $$ \\frac{1}{|P^+|} \\sum_{c \\in P^+}
+         \\log\\Bigl(1 + \\sum_{y_i = c} e^{-\\alpha (s_{ic} - \\delta)}\\Bigr)
+       + \\frac{1}{|P^-|} \\sum_{c \\in P^-}
+         \\log\\Bigl(1 + \\sum_{y_i \\ne c} e^{\\alpha (s_{ic} + \\delta)}\\Bigr) $$
 
     $P^+$ are the proxies with a positive in the batch, $P^-$ those with a negative.
 
@@ -38,19 +48,20 @@ def proxy_anchor_loss(
         embeddings: `(N, d)`, finite; normalised inside.
         labels: `(N,)` integers in 0 .. C - 1.
         proxies: `(C, d)`; normalised inside.
-        alpha: scale, inverse temperature.
+        alpha: scale, inverse temperature, > 0.
         delta: margin on the cosine.
 
     Returns:
         Scalar, at least float32.
 
     Raises:
-        ValueError: for bad shapes, NaN, or labels out of range.
+        ValueError: for bad shapes, NaN, labels out of range, or a scale that is not positive.
 
     Source: [kim2020proxyanchor], eq. 4. Taught in notebook 00.
     """
-    similarity = _similarity(embeddings, proxies)  # (N, C)
-    require_labels(labels, len(embeddings), len(proxies))
+    require_positive(alpha=alpha)
+    unit, labels, proxies = _on_the_sphere(embeddings, labels, proxies, "(C, d)")
+    similarity = inner_products(unit, proxies)  # (N, C)
     positive = one_hot(labels, len(proxies)).bool()  # (N, C)
     pull = log1p_sum_exp(-alpha * (similarity - delta), positive, dim=0)  # (C,)
     push = log1p_sum_exp(alpha * (similarity + delta), ~positive, dim=0)
@@ -58,20 +69,22 @@ def proxy_anchor_loss(
     return pull.sum() / count[0] + push.sum() / count[1]
 
 
-def proxy_nca_loss(embeddings: Tensor, labels: Tensor, proxies: Tensor, *, temperature: float = 0.11) -> Tensor:
+def proxy_nca_loss(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, temperature: float = 0.11
+) -> Tensor:
     """ProxyNCA++: softmax over all proxies, the positive included.
 
     $$ -\\frac1N \\sum_i \\log \\mathrm{softmax}_c( s_{ic} / T )_{y_i} $$
 
     With unit vectors $-d^2 = 2s - 2$, so a temperature of T here is 2T for squared distances.
 
-    Args and errors as `proxy_anchor_loss`; `temperature` in units of cosine.
+    Args and errors as `proxy_anchor_loss`; `temperature` > 0, in units of cosine.
 
     Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]. Taught in notebook 04.
     """
-    similarity = _similarity(embeddings, proxies)
-    require_labels(labels, len(embeddings), len(proxies))
-    return cross_entropy(similarity / temperature, labels)
+    require_positive(temperature=temperature)
+    unit, labels, proxies = _on_the_sphere(embeddings, labels, proxies, "(C, d)")
+    return cross_entropy(inner_products(unit, proxies) / temperature, labels)
 
 
 def soft_triple_loss(
@@ -83,12 +96,14 @@ def soft_triple_loss(
     gamma: float = 58.95,
     tau: float = 0.3754,
     margin: float = 0.4307,
+    similarity: str = "cosine",
 ) -> Tensor:
     """SoftTriple: several centres a class, the best of them by a soft maximum.
 
     $$ r_{ic} = \\sum_k \\mathrm{softmax}_k(s_{ick} / \\gamma)\\, s_{ick}, \\qquad
        -\\frac1N \\sum_i \\log \\mathrm{softmax}_c\\bigl(\\lambda (r_{ic} - m [c = y_i])\\bigr)_{y_i}
-       + \\tau \\frac{\\sum_c \\sum_{k < l} \\sqrt{2 - 2 \\langle \\rho_{ck}, \\rho_{cl} \\rangle}}{C K (K - 1)} $$
+       + \\frac{\\tau}{C K (K - 1)}
+         \\sum_c \\sum_{k < l} \\sqrt{2 - 2 \\langle \\rho_{ck}, \\rho_{cl} \\rangle} $$
 
     The last term lets superfluous centres of a class merge.
 
@@ -96,36 +111,43 @@ def soft_triple_loss(
         embeddings: `(N, d)`, finite; normalised inside.
         labels: `(N,)` integers in 0 .. C - 1.
         centers: `(C, K, d)`; normalised inside.
-        scale: λ, inverse temperature of the classes.
-        gamma: temperature of the soft maximum over centres.
+        scale: λ > 0, inverse temperature of the classes.
+        gamma: > 0, temperature of the soft maximum over centres.
         tau: weight of the merging term.
-        margin: on the cosine.
+        margin: in units of similarity.
+        similarity: `"cosine"`, or `"distance"`: minus the Euclidean distance of the unit vectors.
 
     Returns:
         Scalar, at least float32.
 
     Raises:
-        ValueError: as `proxy_anchor_loss`.
+        ValueError: as `proxy_anchor_loss`, or for an unknown similarity.
 
-    Source: [qian2019softtriple], with inner products as there; defaults as released with [gurbuz2024ccp] (which uses
-    minus the distance as similarity, and centres as they are in the last term). Taught in notebook 04.
+    Source: [qian2019softtriple], with inner products as there; defaults as released with [gurbuz2024ccp],
+    which uses minus the distance, and centres of any norm in the last term. Taught in notebook 04.
     """
-    classes, per_class = centers.shape[:2]
-    similarity = _similarity(embeddings, centers.flatten(0, 1)).unflatten(1, (classes, per_class))  # (N, C, K)
-    require_labels(labels, len(embeddings), classes)
-    relaxed = (torch.softmax(similarity / gamma, dim=2) * similarity).sum(dim=2)  # (N, C)
+    if similarity not in ("cosine", "distance"):
+        raise ValueError(f"similarity: expected 'cosine' or 'distance', got {similarity!r}")
+    require_positive(scale=scale, gamma=gamma)
+    embeddings, labels, unit = _on_the_sphere(embeddings, labels, centers, "(C, K, d)")
+    classes, per_class = unit.shape[:2]
+    flat = unit.flatten(0, 1)  # (C K, d)
+    near = inner_products(embeddings, flat)  # (N, C K)
+    if similarity == "distance":
+        near = -pairwise_distances(embeddings, flat)
+    near = near.unflatten(1, (classes, per_class))  # (N, C, K)
+    relaxed = (torch.softmax(near / gamma, dim=2) * near).sum(dim=2)  # (N, C)
     loss = cross_entropy(scale * (relaxed - margin * one_hot(labels, classes)), labels)
     if per_class == 1 or tau == 0:
         return loss
-    unit = normalize(centers)
     first, second = torch.triu_indices(per_class, per_class, offset=1, device=centers.device)
-    squared = (unit[:, first] - unit[:, second]).square().sum(dim=2)  # 2 - 2<.,.>, without cancellation; (C, pairs)
-    distance = squared.where(squared > 0, 1).sqrt().where(squared > 0, 0)  # gradient 0 where two centres coincide
+    squared = (unit[:, first] - unit[:, second]).square().sum(dim=2)  # (C, pairs), 2 - 2<.,.> of unit vectors
+    distance = squared.where(squared > 0, 1).sqrt().where(squared > 0, 0)  # gradient 0 where two coincide
     return loss + tau * distance.sum() / (classes * per_class * (per_class - 1))
 
 
 def _random_proxies(*shape: int) -> nn.Parameter:
-    """Kaiming-normal with the number of classes as fan, as in the released Proxy-Anchor code; only directions count."""
+    """Kaiming normal with fan_out, std sqrt(2 / C), as released with Proxy-Anchor; only directions count."""
     if min(shape) < 1:
         raise ValueError(f"num_classes, dim, centers_per_class: expected positive numbers, got {shape}")
     return nn.Parameter(torch.randn(*shape) * (2 / shape[0]) ** 0.5)
@@ -133,6 +155,8 @@ def _random_proxies(*shape: int) -> nn.Parameter:
 
 class ProxyAnchorLoss(nn.Module):
     """`proxy_anchor_loss` with its learned `proxies` (num_classes, dim).
+
+    They start at random: Kaiming normal with fan_out, standard deviation sqrt(2 / C). Only directions count.
 
     Args:
         num_classes: C.
@@ -189,10 +213,11 @@ class SoftTripleLoss(nn.Module):
         gamma: float = 58.95,
         tau: float = 0.3754,
         margin: float = 0.4307,
+        similarity: str = "cosine",
     ):
         super().__init__()
         self.proxies = _random_proxies(num_classes, centers_per_class, dim)
-        self.settings = {"scale": scale, "gamma": gamma, "tau": tau, "margin": margin}
+        self.settings = dict(scale=scale, gamma=gamma, tau=tau, margin=margin, similarity=similarity)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return soft_triple_loss(embeddings, labels, self.proxies, **self.settings)

@@ -21,7 +21,9 @@ class ResidualBlock(nn.Module):
             nn.BatchNorm2d(out_channels),
         )
         same_shape = stride == 1 and in_channels == out_channels
-        self.shortcut = nn.Identity() if same_shape else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        self.shortcut = (
+            nn.Identity() if same_shape else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W) -> (B, out, H/stride, W/stride)
         return torch.relu(self.shortcut(x) + self.residual(x))

@@ -1,7 +1,9 @@
 """Figures: arrays in, a matplotlib Figure out, in one look."""
 
+from dmlnb.plots.assignment import assignment_maps
 from dmlnb.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
 from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
+from dmlnb.plots.lines import draw_bound, draw_curve
 from dmlnb.plots.maps import embedding_map, project
 from dmlnb.plots.prototypes import demo_tokens, draw_histogram_assignment, draw_prototype_demo
 from dmlnb.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
@@ -19,10 +21,13 @@ from dmlnb.plots.style import (
 
 __all__ = [
     "METHOD_COLORS",
+    "assignment_maps",
     "class_colors",
     "class_markers",
     "contact_sheet",
     "demo_tokens",
+    "draw_bound",
+    "draw_curve",
     "draw_histogram_assignment",
     "draw_prototype_demo",
     "draw_ranking",

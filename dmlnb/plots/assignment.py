@@ -27,9 +27,14 @@ def assignment_maps(images, winners, *, num_prototypes: int):
         for column, (image, winner) in enumerate(zip(images, winners, strict=True)):
             axes[0, column].imshow(image, cmap="gray")
             picture = axes[1, column].imshow(
-                winner, cmap=ListedColormap(class_colors(num_prototypes)), vmin=-0.5, vmax=num_prototypes - 0.5
+                winner,
+                cmap=ListedColormap(class_colors(num_prototypes)),
+                vmin=-0.5,
+                vmax=num_prototypes - 0.5,
             )
         for axis in axes.flat:
             axis.set(xticks=[], yticks=[])
-        figure.colorbar(picture, ax=axes[1, :].tolist(), label="prototype", ticks=range(num_prototypes), shrink=0.9)
+        figure.colorbar(
+            picture, ax=axes[1, :].tolist(), label="prototype", ticks=range(num_prototypes), shrink=0.9
+        )
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dmlnb.plots.style import FAINT, INK, SOFT, method_color, method_marker, new_figure, style, to_numpy
 from dmlnb.results import interval
@@ -37,7 +37,9 @@ def training_curve(history: Sequence[Mapping] | Mapping, *, title: str | None = 
     metrics = list(dict.fromkeys(k for entry in history for k in entry if k not in _NOT_METRICS))
     with_rate = "lr" in history[0]
     ratios = [3] + [3] * bool(metrics) + [2] * with_rate
-    figure, axes = new_figure(0.6 + 0.9 * sum(ratios), 2.9, columns=len(ratios), squeeze=False, width_ratios=ratios)
+    figure, axes = new_figure(
+        0.6 + 0.9 * sum(ratios), 2.9, columns=len(ratios), squeeze=False, width_ratios=ratios
+    )
     panels = list(axes[0])
 
     ax = panels.pop(0)
@@ -51,7 +53,7 @@ def training_curve(history: Sequence[Mapping] | Mapping, *, title: str | None = 
         for name in metrics:
             ax.plot(*_column(history, name), "o-", markersize=4, color=method_color(name), label=_words(name))
         ax.set(xlabel="step", ylabel="share", title="validation classes")
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_formatter(_percent())
         ax.legend()
     if with_rate:
         ax = panels.pop(0)
@@ -113,7 +115,7 @@ def metric_curves(
     if log_x:
         _powers_of_two(ax, x)
     if percent:
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        ax.yaxis.set_major_formatter(_percent())
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title or "")
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
@@ -149,18 +151,36 @@ def method_bars(
         nudge = 0.09 * (np.arange(len(v)) % 3 - 1)  # dots of one value stay visible
         ax.scatter(v, row + nudge, s=16, color=color, alpha=0.45, linewidth=0, zorder=2)
         half = interval(v)[1] if len(v) > 1 else 0.0
-        ax.plot([mean - half, mean + half], [row, row], color=color, linewidth=2.4, solid_capstyle="butt", zorder=3)
-        ax.plot(mean, row, marker=method_marker(name), markersize=8, color=color, markeredgecolor="white", zorder=4)
-        text = f"{scale * mean:.{1 if percent else 3}f}" + (f" ± {scale * half:.{1 if percent else 3}f}" if half else "")
+        ax.plot(
+            [mean - half, mean + half],
+            [row, row],
+            color=color,
+            linewidth=2.4,
+            solid_capstyle="butt",
+            zorder=3,
+        )
+        ax.plot(
+            mean,
+            row,
+            marker=method_marker(name),
+            markersize=8,
+            color=color,
+            markeredgecolor="white",
+            zorder=4,
+        )
+        text = f"{scale * mean:.{1 if percent else 3}f}" + (
+            f" ± {scale * half:.{1 if percent else 3}f}" if half else ""
+        )
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
     ax.set(yticks=range(len(table)), yticklabels=list(table), xlabel=ylabel, title=title or "")
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
     ax.set_axisbelow(True)
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     if percent:
-        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        ax.xaxis.set_major_formatter(_percent())
     return figure
 
 
@@ -190,14 +210,18 @@ def draw_reconstruction_curve(
     """
     figure = metric_curves(ks, errors, "number of prototypes", ylabel, log_x=True)
     ax = figure.axes[0]
-    ax.set_ylim(bottom=0)
     for name, radius in (radii or {}).items():
         if name not in errors:
             raise ValueError(f"radii: expected splits of errors ({', '.join(errors)}), got {name!r}")
         mean = np.atleast_2d(to_numpy(radius)).mean(axis=0)
         ax.plot(ks, mean, "--", color=method_color(name), linewidth=1.2, label=f"{name}: cover radius δ")
+    ax.set_ylim(bottom=0)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
+
+
+def _percent() -> FuncFormatter:
+    return FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
 
 
 def _powers_of_two(ax: Axes, x: np.ndarray) -> None:

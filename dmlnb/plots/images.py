@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from dmlnb.plots.style import ACCENT, HIT, INK, MISS, SOFT, blank_figure, class_colors, style, to_numpy
 
 _GAP, _CAPTION, _MARGIN = 0.08, 0.2, 0.08  # inches
+_OCTAVES = 3  # the scale of weights goes from 1/8 to 8 times the uniform weight
+_HEAT = LinearSegmentedColormap.from_list(
+    "less, uniform, more", ["#5E3C99", "#B2ABD2", "#F7F7F7", "#FDB863", "#E66101"]
+)
 
 
 @style()
@@ -51,7 +56,8 @@ def contact_sheet(
     top = _MARGIN + (0.26 if title else 0.0)
     rows = -(-len(pictures) // columns)
     figure, ax = blank_figure(
-        max(columns * (size + _GAP) - _GAP + 2 * _MARGIN, 3.2), top + rows * (size + caption + _GAP) + _MARGIN - _GAP
+        max(columns * (size + _GAP) - _GAP + 2 * _MARGIN, 3.2),
+        top + rows * (size + caption + _GAP) + _MARGIN - _GAP,
     )
     colors = None if labels is None else class_colors(int(to_numpy(labels).max()) + 1)
     for i, picture in enumerate(pictures):
@@ -112,14 +118,23 @@ def neighbour_rows(
     first = _MARGIN + size + 0.3  # where the neighbours begin
     top = _MARGIN + (0.28 if title else 0.0) + 0.24
     figure, ax = blank_figure(
-        max(first + k * (size + _GAP) - _GAP + _MARGIN, 3.2), top + number * (size + caption + 0.14) + _MARGIN - 0.06
+        max(first + k * (size + _GAP) - _GAP + _MARGIN, 3.2),
+        top + number * (size + caption + 0.14) + _MARGIN - 0.06,
     )
     if title:
         ax.text(_MARGIN, _MARGIN, title, va="top", fontsize=11)
     ax.text(_MARGIN + size / 2, top - 0.06, "query", ha="center", va="bottom", fontsize=9, color=SOFT)
     for j in range(k):
         name = f"neighbour {j + 1}" if j == 0 and size > 0.8 else str(j + 1)
-        ax.text(first + j * (size + _GAP) + size / 2, top - 0.06, name, ha="center", va="bottom", fontsize=9, color=SOFT)
+        ax.text(
+            first + j * (size + _GAP) + size / 2,
+            top - 0.06,
+            name,
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            color=SOFT,
+        )
     for i in range(number):
         y = top + i * (size + caption + 0.14) + caption
         _show(ax, queries[i], _MARGIN, y, size)
@@ -143,7 +158,8 @@ def pooling_overlay(
 ) -> Figure:
     """What a pooling looks at: each image, and below it the weights of its regions, relative to uniform ones.
 
-    A weight of 1 is what average pooling gives to every region; the scale is common to all pictures.
+    A weight of 1 is what average pooling gives to every region. The scale is logarithmic and common to all pictures:
+    white is uniform, orange more, violet less.
 
     Args:
         images: `(B, ...)` as in `contact_sheet`.
@@ -161,14 +177,18 @@ def pooling_overlay(
     Taught in notebook 02.
     """
     pictures = _pictures(images)
-    named = {k: to_numpy(v) for k, v in (weights if isinstance(weights, Mapping) else {"weights": weights}).items()}
+    named = {
+        k: to_numpy(v) for k, v in (weights if isinstance(weights, Mapping) else {"weights": weights}).items()
+    }
     _same_number(pictures, masks=masks, titles=titles, **named)
     ratios = {}
     for name, w in named.items():
         if w.ndim != 3 or not (np.isfinite(w).all() and (w >= 0).all() and (w.sum(axis=(1, 2)) > 0).all()):
-            raise ValueError(f"weights: expected (B, h, w), >= 0, finite, not all zero, got {w.shape} for {name}")
-        ratios[name] = w / w.mean(axis=(1, 2), keepdims=True)  # 1 = uniform
-    highest = max(2.0, max(float(r.max()) for r in ratios.values()))
+            raise ValueError(
+                f"weights: expected (B, h, w), >= 0, finite, not all zero, got {w.shape} for {name}"
+            )
+        ratio = w / w.mean(axis=(1, 2), keepdims=True)  # 1 = uniform
+        ratios[name] = np.log2(ratio.clip(2.0**-_OCTAVES, 2.0**_OCTAVES))
 
     number, left = len(pictures), _MARGIN + 1.02
     size = min(1.1, (7.6 - left - 0.75) / number - _GAP)
@@ -187,27 +207,23 @@ def pooling_overlay(
             if row == 0 and titles is not None:
                 _caption(ax, titles[i], x, y, size)
             if row > 0:
-                heat = _show(ax, ratios[name][i], x, y, size, cmap="PuOr_r", norm=_around_one(highest), alpha=0.72)
+                heat = _show(
+                    ax, ratios[name][i], x, y, size, cmap=_HEAT, vmin=-_OCTAVES, vmax=_OCTAVES, alpha=0.6
+                )
                 heat.set_interpolation("bilinear")
             if masks is not None:
                 _outline(ax, to_numpy(masks)[i], x, y, size, "black" if row else ACCENT)
-    _scale(figure, heat, left + number * (size + _GAP) + 0.02, top + size + _GAP, size, highest)
+    _scale(figure, heat, left + number * (size + _GAP) + 0.02, top + size + _GAP, size)
     return figure
 
 
-def _around_one(highest: float):
-    from matplotlib.colors import TwoSlopeNorm
-
-    return TwoSlopeNorm(vmin=0, vcenter=1, vmax=highest)
-
-
-def _scale(figure: Figure, heat, x: float, y: float, height: float, highest: float) -> None:
+def _scale(figure: Figure, heat, x: float, y: float, height: float) -> None:
     """A colour bar beside the heat maps, `x` and `y` in inches from the upper left."""
     width, total = figure.get_size_inches()
     cax = figure.add_axes((x / width, 1 - (y + height) / total, 0.11 / width, height / total))
-    bar = figure.colorbar(heat, cax=cax, ticks=[0, 1, highest])
+    bar = figure.colorbar(heat, cax=cax, ticks=[-_OCTAVES, -1, 0, 1, _OCTAVES])
     bar.solids.set_alpha(1)
-    bar.ax.set_yticklabels(["0", "1 = GAP", f"{highest:.1f}×"], fontsize=8)
+    bar.ax.set_yticklabels([f"≤ 1/{2**_OCTAVES}", "1/2", "1 = GAP", "2", f"≥ {2**_OCTAVES}"], fontsize=8)
     bar.ax.tick_params(length=2, color="#555555", labelcolor=INK)
     bar.outline.set_linewidth(0.6)
 
@@ -237,8 +253,6 @@ def _show(ax: Axes, picture: np.ndarray, x: float, y: float, size: float, **how)
     """Draw a picture in the square of side `size` whose upper left corner is (x, y), in inches."""
     limits = ax.axis()
     how = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"} | how
-    if "norm" in how:
-        del how["vmin"], how["vmax"]
     shown = ax.imshow(picture, extent=(x, x + size, y + size, y), aspect="auto", **how)
     ax.axis(limits)
     return shown
@@ -264,5 +278,3 @@ def _outline(ax: Axes, mask: np.ndarray, x: float, y: float, size: float, color:
         limits = ax.axis()
         ax.contour(x + columns, y + rows, mask, levels=[0.5], colors=[color], linewidths=1.2)
         ax.axis(limits)
-
-

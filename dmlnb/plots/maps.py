@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dmlnb._inputs import require_embeddings
-from dmlnb.plots.style import FAINT, class_colors, class_markers, new_figure, style, to_numpy
+from dmlnb.plots.style import FAINT, class_colors, class_markers, new_figure, square_limits, style, to_numpy
 from dmlnb.retrieval import nearest
 
 MOST_POINTS, MOST_CLASSES = 5000, 8
@@ -41,7 +41,9 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
     if method == "pca":
         centred = rows.double() - rows.double().mean(dim=0)
         _, _, axes = torch.linalg.svd(centred, full_matrices=False)  # (min(N, d), d)
-        axes = axes[:2] * torch.sign(axes[:2].gather(1, axes[:2].abs().argmax(dim=1, keepdim=True)))  # a fixed sign
+        axes = axes[:2] * torch.sign(
+            axes[:2].gather(1, axes[:2].abs().argmax(dim=1, keepdim=True))
+        )  # a fixed sign
         points = torch.zeros(len(rows), 2, dtype=torch.double)
         points[:, : len(axes)] = centred @ axes.T
         return points.numpy()
@@ -55,14 +57,22 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
         raise ValueError(f"neighbours: expected 2 .. {len(rows) - 1}, got {neighbours}")
     found, similarity = nearest(rows, k=neighbours - 1)
     itself = torch.arange(len(rows))[:, None]
-    found = torch.cat([itself, found], dim=1).numpy()  # (N, neighbours); UMAP counts each point as its own first
+    found = torch.cat(
+        [itself, found], dim=1
+    ).numpy()  # (N, neighbours); UMAP counts each point as its own first
     distance = torch.cat([torch.zeros(len(rows), 1), (1 - similarity).clamp(min=0)], dim=1).numpy()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tensorflow is absent, one thread because of the seed, no new points later
+        warnings.simplefilter(
+            "ignore"
+        )  # tensorflow is absent, one thread because of the seed, no new points later
         import umap  # slow to import: only where it is used
 
         layout = umap.UMAP(
-            n_neighbors=neighbours, precomputed_knn=(found, distance), metric="cosine", random_state=seed, n_jobs=1
+            n_neighbors=neighbours,
+            precomputed_knn=(found, distance),
+            metric="cosine",
+            random_state=seed,
+            n_jobs=1,
         )
         return layout.fit_transform(rows.float().numpy()).astype(float)
 
@@ -102,19 +112,18 @@ def embedding_map(
     shown = present[:MOST_CLASSES] if highlight is None else [int(c) for c in highlight]
     if len(shown) > MOST_CLASSES:
         raise ValueError(f"highlight: expected at most {MOST_CLASSES} classes, got {len(shown)}")
-    figure, ax = new_figure(6.2, 4.4)
+    figure, ax = new_figure(5.8, 4.3)
     others = ~np.isin(labels, shown)
-    small = 26 if len(points) <= 1500 else 12
-    ax.scatter(*points[others].T, s=small * 0.5, color=FAINT, linewidth=0, zorder=1)
+    ax.scatter(*points[others].T, s=13 if len(points) <= 1500 else 6, color=FAINT, linewidth=0, zorder=1)
     colors = class_colors(max([*present, *shown], default=0) + 1)
     marks = class_markers(len(colors))
     for c in shown:
         name = class_names[c] if class_names is not None else f"class {c}"
         where = points[labels == c]
-        ax.scatter(*where.T, s=small, color=colors[c], marker=marks[c], linewidth=0.3, edgecolor="white", label=name, zorder=2)  # fmt: skip
+        ax.scatter(*where.T, s=26, color=colors[c], marker=marks[c], linewidth=0.3, edgecolor="white", label=name, zorder=2)  # fmt: skip
     if others.any():
-        ax.scatter([], [], s=small, color=FAINT, label=f"{len(set(present) - set(shown))} other classes")
+        ax.scatter([], [], s=13, color=FAINT, label=f"{len(set(present) - set(shown))} other classes")
     ax.set(xticks=[], yticks=[], xlabel=axis_names[0], ylabel=axis_names[1], title=title or "")
-    ax.set_aspect("equal", adjustable="datalim")
+    square_limits(ax, points)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.3)
     return figure

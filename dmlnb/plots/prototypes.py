@@ -6,10 +6,11 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from dmlnb.geometry import cover_radius, greedy_k_center
-from dmlnb.plots.style import FAINT, INK, MISS, SOFT, class_colors, new_figure, style
+from dmlnb.plots.style import FAINT, INK, MISS, SOFT, class_colors, new_figure, square_limits, style
 from dmlnb.pooling.histogram import soft_assignment
 
 
@@ -46,28 +47,57 @@ def draw_histogram_assignment(
     gap, combination = tokens.mean(dim=0), histogram @ prototypes  # (2,)
     error, radius = float((gap - combination).norm()), float(cover_radius(tokens, prototypes))
 
-    figure, (ax, bars) = new_figure(7.4, 3.9, columns=2, width_ratios=(2.1, 1))
+    figure, (ax, bars) = new_figure(7.0, 4.2, columns=2, width_ratios=(1.4, 1), margins=(0.6, 0.1, 0.6, 0.9))
     colors = class_colors(len(prototypes))
     _mass_lines(ax, tokens, prototypes, share, colors)
     for v, color in zip(prototypes.tolist(), colors, strict=True):
-        ax.add_patch(Circle(v, radius, fill=False, edgecolor=color, linewidth=0.9, linestyle=(0, (4, 3)), alpha=0.8))
+        ax.add_patch(
+            Circle(v, radius, fill=False, edgecolor=color, linewidth=0.9, linestyle=(0, (4, 3)), alpha=0.8)
+        )
     ax.scatter(*tokens.T, s=14, color=SOFT, linewidth=0, zorder=3, label="token")
     ax.scatter(*prototypes.T, s=90, c=colors, marker="s", edgecolor="white", linewidth=1.2, zorder=4)
     ax.plot(*torch.stack([gap, combination]).T, color=MISS, linewidth=2.4, zorder=5)
+    ax.annotate(f"{error:.2f}", gap, (8, 8), textcoords="offset points", fontsize=9, color=MISS, zorder=8,
+                fontweight="bold", path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
     ax.scatter(*gap, s=85, color=INK, marker="X", edgecolor="white", linewidth=0.9, zorder=7, label="GAP")
-    ax.scatter(*combination, s=70, color=MISS, marker="D", edgecolor="white", linewidth=0.9, zorder=6, label="Σ zᵢ νᵢ")
+    ax.scatter(
+        *combination,
+        s=70,
+        color=MISS,
+        marker="D",
+        edgecolor="white",
+        linewidth=0.9,
+        zorder=6,
+        label="Σ zᵢ νᵢ",
+    )
     ax.scatter([], [], s=60, color=SOFT, marker="s", label="prototype νᵢ")
-    _limits(ax, tokens, prototypes)
-    ax.set(xlabel="feature 1", ylabel="feature 2", title=_verdict(error, radius, sharpness, cost))
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=4, handletextpad=0.2, columnspacing=1.4)
+    square_limits(ax, torch.cat([tokens, prototypes]).numpy(), 0.1)  # circles may leave the picture
+    ax.grid(color=FAINT, linewidth=0.4)
+    ax.set_axisbelow(True)
+    ax.set(xlabel="feature 1", ylabel="feature 2")
+    figure.suptitle(_verdict(error, radius, sharpness, cost), x=0.02, ha="left", fontsize=11)
+    figure.legend(
+        *ax.get_legend_handles_labels(),
+        loc="lower left",
+        bbox_to_anchor=(0.03, 0),
+        ncols=4,
+        handletextpad=0.2,
+        columnspacing=1.4,
+    )
 
     names = [str(i + 1) for i in range(len(prototypes))]
     bars.bar(names, histogram.tolist(), color=colors, width=0.72)
-    bars.set(xlabel="prototype", ylabel="share of the tokens", title="histogram z", ylim=(0, 1))
-    bars.tick_params(axis="x", length=0, labelsize=9 if len(names) <= 10 else 6)
-    if len(names) <= 10:
+    top = 1.0 if histogram.max() > 0.5 else 0.5
+    bars.set(xlabel="prototype", ylabel="share of the tokens, zᵢ", title="histogram z", ylim=(0, top))
+    bars.set_xlim(-0.6, max(len(names), 4) - 0.4)  # one bar does not fill the picture
+    bars.tick_params(axis="x", length=0)
+    if len(names) > 12:
+        bars.set_xticks([0, len(names) - 1])
+    if len(names) <= 12:
         for v, name in zip(prototypes.tolist(), names, strict=True):
-            ax.annotate(name, v, ha="center", va="center", fontsize=7, color="white", fontweight="bold", zorder=4.5)
+            ax.annotate(
+                name, v, ha="center", va="center", fontsize=7, color="white", fontweight="bold", zorder=4.5
+            )
     return figure
 
 
@@ -112,7 +142,9 @@ def _assignment(tokens: Tensor, prototypes: Tensor, sharpness: float, cost: str)
 def _verdict(error: float, radius: float, sharpness: float, cost: str) -> str:
     if sharpness == math.inf and cost == "euclidean":
         return f"error {error:.3f} ≤ cover radius δ = {radius:.3f}"
-    return f"error {error:.3f}   (δ = {radius:.3f} bounds only nearest assignment)"
+    return (
+        f"error {error:.3f}, cover radius δ = {radius:.3f} (it bounds the error of nearest assignment only)"
+    )
 
 
 def _mass_lines(ax: Axes, tokens: Tensor, prototypes: Tensor, share: Tensor, colors: list[str]) -> None:
@@ -120,18 +152,10 @@ def _mass_lines(ax: Axes, tokens: Tensor, prototypes: Tensor, share: Tensor, col
 
     for i, color in enumerate(colors):
         strong = share[:, i] > 0.02
-        ends = torch.stack([tokens[strong], prototypes[i].expand(int(strong.sum()), 2)], dim=1)  # (s, 2 ends, 2)
-        lines = LineCollection(ends.numpy(), linewidths=(2.0 * share[strong, i]).numpy(), colors=color, alpha=0.7)
+        ends = torch.stack(
+            [tokens[strong], prototypes[i].expand(int(strong.sum()), 2)], dim=1
+        )  # (s, 2 ends, 2)
+        lines = LineCollection(
+            ends.numpy(), linewidths=(2.0 * share[strong, i]).numpy(), colors=color, alpha=0.7
+        )
         ax.add_collection(lines, autolim=False)
-
-
-def _limits(ax: Axes, tokens: Tensor, prototypes: Tensor) -> None:
-    """Limits that show all points; the circles may leave the picture."""
-    both = torch.cat([tokens, prototypes])
-    low, high = both.amin(dim=0), both.amax(dim=0)
-    pad = 0.12 * float((high - low).max()) or 1.0
-    ax.set_xlim(float(low[0]) - pad, float(high[0]) + pad)
-    ax.set_ylim(float(low[1]) - pad, float(high[1]) + pad)
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.grid(color=FAINT, linewidth=0.4)
-    ax.set_axisbelow(True)

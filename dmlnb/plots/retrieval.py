@@ -47,7 +47,9 @@ def draw_ranking(embeddings: Tensor, labels: Tensor, query: int, k: int = 1) -> 
     order = order[order != query]  # itself is excluded by index
     hits = labels[order] == labels[query]  # (N - 1,)
 
-    figure, (ax, table) = new_figure(7.2, 3.9, columns=2, width_ratios=(1.15, 1))
+    figure, (ax, table) = new_figure(
+        7.0, 3.8, columns=2, width_ratios=(1.15, 1), margins=(0.6, 0.1, 0.4, 0.55)
+    )
     figure.suptitle(_measures(hits, k), x=0.02, ha="left", fontsize=11)
     _circle(ax, unit, labels, query, order, hits, k)
     _table(table, similarity[order], order, hits, k)
@@ -93,14 +95,18 @@ def _circle(ax: Axes, unit: Tensor, labels: Tensor, query: int, order: Tensor, h
     for rank, (i, hit) in enumerate(zip(order.tolist(), hits.tolist(), strict=True)):
         inside, color = rank < k, HIT if hit else MISS
         ends = torch.stack([unit[query], unit[i]]).T
-        ax.plot(*ends, color=color, linewidth=2 if inside else 0.8, linestyle="-" if inside else ":", zorder=2)
+        ax.plot(
+            *ends, color=color, linewidth=2 if inside else 0.8, linestyle="-" if inside else ":", zorder=2
+        )
     colors, marks = class_colors(int(labels.max()) + 1), class_markers(int(labels.max()) + 1)
     ax.scatter(*unit[query], s=300, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=3)
     for c in labels.unique().tolist():
         ax.scatter(*unit[labels == c].T, s=90, color=colors[c], marker=marks[c], edgecolor="white", zorder=4, label=f"class {c}")  # fmt: skip
     ax.scatter([], [], s=120, facecolor="none", edgecolor=INK, linewidth=1.4, label="query")
     for i, (x, y) in enumerate((1.19 * unit).tolist()):
-        ax.text(x, y, str(i), ha="center", va="center", fontsize=10, fontweight="bold" if i == query else "normal")
+        ax.text(
+            x, y, str(i), ha="center", va="center", fontsize=10, fontweight="bold" if i == query else "normal"
+        )
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), xlabel="coordinate 1", ylabel="coordinate 2", xticks=(-1, 0, 1), yticks=(-1, 0, 1))  # fmt: skip
     ax.set_aspect("equal")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 0.12), handletextpad=0.2)
@@ -112,10 +118,28 @@ def _table(ax: Axes, similarity: Tensor, order: Tensor, hits: Tensor, k: int) ->
     ax.set(xlim=(0, 1), ylim=(rows + 0.3, -0.9))
     for x, name in zip((0.08, 0.32, 0.62, 0.92), ("rank", "embedding", "similarity", "hit"), strict=True):
         ax.text(x, -0.55, name, ha="center", va="center", fontsize=9, color=SOFT)
-    for rank, (i, value, hit) in enumerate(zip(order.tolist(), similarity.tolist(), hits.tolist(), strict=True)):
+    for rank, (i, value, hit) in enumerate(
+        zip(order.tolist(), similarity.tolist(), hits.tolist(), strict=True)
+    ):
         color, y = HIT if hit else MISS, rank + 0.25
         ax.text(0.08, y, str(rank + 1), ha="center", va="center", color=INK if rank < k else SOFT)
         ax.text(0.32, y, str(i), ha="center", va="center", color=INK if rank < k else SOFT)
-        ax.text(0.62, y, f"{value:+.2f}", ha="center", va="center", color=INK if rank < k else SOFT)
-        ax.text(0.92, y, "✓" if hit else "✗", ha="center", va="center", color=color, fontsize=13, fontweight="bold")
+        ax.text(
+            0.62,
+            y,
+            f"{value:+.2f}".replace("-", "−"),
+            ha="center",
+            va="center",
+            color=INK if rank < k else SOFT,
+        )
+        ax.text(
+            0.92,
+            y,
+            "✓" if hit else "✗",
+            ha="center",
+            va="center",
+            color=color,
+            fontsize=13,
+            fontweight="bold",
+        )
     ax.plot([0, 1], [k - 0.25, k - 0.25], color=INK, linewidth=1)

@@ -1,5 +1,6 @@
 """The first call of every notebook: seeds, the picture format, and a quiet start."""
 
+import base64
 import platform
 import random
 import sys
@@ -7,8 +8,10 @@ import warnings
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 import dmlnb
+from dmlnb.plots.style import png_bytes
 
 
 def notebook_setup(seed: int = 0, threads: int | None = None) -> torch.device:
@@ -55,6 +58,8 @@ def _show_figures_as_png() -> None:
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is None or not hasattr(shell, "kernel"):  # plain Python, or IPython in a terminal
         return
-    from IPython.core.pylabtools import select_figure_formats
-
-    select_figure_formats(shell, {"png"}, bbox_inches=None, facecolor="white")
+    # First the inline backend, so that pyplot does not bring it in later and replace our format; then the format.
+    shell.run_line_magic("matplotlib", "inline")
+    shell.display_formatter.formatters["image/png"].for_type(
+        Figure, lambda figure: base64.b64encode(png_bytes(figure)).decode()
+    )

@@ -27,6 +27,10 @@ ACCENT = "#E69F00"
 METHOD_COLORS = {
     "random network": "#A6A6A6",
     "raw pixels": "#5E5E5E",
+    "untrained network": "#A6A6A6",
+    "unseen, untrained network": "#A6A6A6",
+    "train classes": "#0072B2",
+    "unseen classes": "#D55E00",
     "GAP": "#0072B2",
     "GMP": "#56B4E9",
     "GeM": "#009E73",
@@ -93,20 +97,34 @@ def style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float = 7.0, height: float = 3.2, *, rows: int = 1, columns: int = 1, **subplots):
+def new_figure(
+    width: float = 7.0,
+    height: float = 3.2,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    margins: tuple[float, float, float, float] | None = None,
+    **subplots,
+):
     """A white figure that pyplot does not know, with its axes.
 
     Args:
         width, height: inches.
         rows, columns, subplots: as in `Figure.subplots`.
+        margins: left, right, top and bottom of the axes, inches; None finds what the text needs. Fixed margins are
+            drawn twice as fast and do not move while a slider moves, so demos use them.
 
     Returns:
         The figure and its axes: one, or an array of them.
     """
     with style():
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+        layout = "constrained" if margins is None else None
+        figure = Figure(figsize=(width, height), dpi=DPI, layout=layout, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, **subplots)
+        if margins is not None:
+            left, right, top, bottom = margins
+            figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
         for ax in np.atleast_1d(axes).flat:  # ticks are made when drawn: give them their look now
             ax.tick_params(labelsize=9, color="#555555", labelcolor=INK, length=3, width=0.8)
         return figure, axes
@@ -123,15 +141,38 @@ def blank_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def png_bytes(figure: Figure, dpi: float | None = None) -> bytes:
-    """The figure as a PNG file, opaque white."""
+    """The figure as a PNG file, opaque, with a palette of 256 colours: a third of the usual size."""
+    from PIL import Image
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, facecolor="white", transparent=False)
+    figure.savefig(
+        buffer,
+        format="png",
+        dpi=dpi or figure.dpi,
+        facecolor="white",
+        transparent=False,
+        pil_kwargs={"compress_level": 1},
+    )
+    picture = Image.open(buffer).convert("RGB")
+    buffer = io.BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def square_limits(ax: Axes, points: np.ndarray, margin: float = 0.06) -> None:
+    """Equal scales on both axes, in a square that holds the points `(N, 2)`."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = (0.5 + margin) * (float((high - low).max()) or 1.0)
+    middle = (low + high) / 2
+    ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
+    ax.set_aspect("equal", adjustable="box")
 
 
 def method_color(name: str) -> str:
     """The colour of a method, split or metric; any other name gets one that depends on the name only."""
-    return (METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS).get(name) or _hue(zlib.crc32(name.encode()) / 2**32, 0.42)
+    return (METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS).get(name) or _hue(
+        zlib.crc32(name.encode()) / 2**32, 0.42
+    )
 
 
 def method_marker(name: str) -> str:
@@ -141,7 +182,9 @@ def method_marker(name: str) -> str:
 
 def class_colors(n: int) -> list[str]:
     """The colours of classes 0 .. n - 1. Class i has the same colour for every n."""
-    later = (_hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3]) for i in range(max(0, n - len(_CLASS_COLORS))))
+    later = (
+        _hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3]) for i in range(max(0, n - len(_CLASS_COLORS)))
+    )
     return [*_CLASS_COLORS[:n], *later]
 
 

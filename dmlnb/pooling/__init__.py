@@ -5,7 +5,14 @@ from dmlnb.pooling.costs import PooledFeatures, prototype_costs
 from dmlnb.pooling.gates import gates_of_mass
 from dmlnb.pooling.gsp import GeneralizedSumPooling
 from dmlnb.pooling.histogram import hard_histogram, soft_assignment, soft_histogram
-from dmlnb.pooling.simple import GeneralizedMeanPooling, GlobalAveragePooling, GlobalMaxPooling
+from dmlnb.pooling.simple import (
+    GeneralizedMeanPooling,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    generalized_mean_pool,
+    global_average_pool,
+    global_max_pool,
+)
 from dmlnb.pooling.transport import TransportPlan, partial_transport, token_scores
 
 __all__ = [
@@ -17,6 +24,9 @@ __all__ = [
     "PooledFeatures",
     "TransportPlan",
     "gates_of_mass",
+    "generalized_mean_pool",
+    "global_average_pool",
+    "global_max_pool",
     "hard_histogram",
     "partial_transport",
     "prototype_costs",

@@ -1,12 +1,13 @@
 """Histograms of local features over prototypes: an image as shares of entities.
 
-Each of the n regions carries the mass 1/n and sends it to prototypes. The plan that agrees best sends all of it to the
-best-scoring prototype (`hard_histogram`); paying for entropy with weight 1/sharpness makes it a softmax
-(`soft_histogram`). Prototype side: no constraint, so the shares z are free.
+Each of the n regions carries the mass 1/n and sends it to prototypes. The plan that agrees best sends all of
+it to the best-scoring prototype (`hard_histogram`); paying for entropy with weight 1/sharpness makes it a
+softmax (`soft_histogram`). Prototype side: no constraint, so the shares z are free.
 
-A region scores a prototype by inner product (`cost="inner"`, as in the paper's definition) or by minus the Euclidean
-distance (`cost="euclidean"`, which the error bound of notebook 01 needs unless all prototypes have one norm).
-Nothing is normalised here.
+A region scores a prototype by inner product (`cost="inner"`, as in the paper's definition) or by minus the
+Euclidean distance (`cost="euclidean"`, which the error bound of notebook 01 needs unless all prototypes have
+one norm). Nothing is normalised here: a network that wants its features in the unit ball clips them before,
+with `dmlnb.geometry.clip_to_ball`. Half precision is computed in float32.
 
 Source: [gurbuz2023xml], appendix. Taught in notebook 01.
 """
@@ -14,19 +15,24 @@ Source: [gurbuz2023xml], appendix. Taught in notebook 01.
 import torch
 from torch import Tensor
 
-from dmlnb.geometry import pairwise_distances
+from dmlnb.geometry import inner_products, pairwise_distances
 
 
 def _scores(features: Tensor, prototypes: Tensor, cost: str) -> Tensor:  # -> (B, n, m)
-    if features.ndim != 3 or prototypes.ndim != 2 or features.shape[-1] != prototypes.shape[-1] or 0 in features.shape:
+    fits = features.ndim == 3 and prototypes.ndim == 2 and features.shape[-1] == prototypes.shape[-1]
+    if not fits or 0 in features.shape:
         raise ValueError(
-            "features, prototypes: expected (B, n, d) and (m, d), "
+            "features, prototypes: expected (B, n, d) and (m, d), not empty, "
             f"got {tuple(features.shape)} and {tuple(prototypes.shape)}"
         )
     if len(prototypes) == 0:
         raise ValueError("prototypes: expected at least one, got none")
+    if not (features.is_floating_point() and prototypes.is_floating_point()):
+        raise ValueError(
+            f"features, prototypes: expected floating point, got {features.dtype} and {prototypes.dtype}"
+        )
     if cost == "inner":
-        return features @ prototypes.T
+        return inner_products(features, prototypes)
     if cost == "euclidean":
         return -pairwise_distances(features, prototypes.expand(len(features), -1, -1))
     raise ValueError(f"cost: expected 'inner' or 'euclidean', got {cost!r}")
@@ -44,10 +50,10 @@ def soft_assignment(features: Tensor, prototypes: Tensor, sharpness: float, *, c
         cost: `"inner"` or `"euclidean"`.
 
     Returns:
-        `(B, n, m)`; sums to 1 over the prototypes.
+        `(B, n, m)`, at least float32; sums to 1 over the prototypes.
 
     Raises:
-        ValueError: for shapes that do not fit, a negative or infinite sharpness, or an unknown cost.
+        ValueError: for shapes that do not fit, integers, a negative or infinite sharpness, an unknown cost.
 
     Source: [gurbuz2023xml], appendix, smoothed by entropy. Taught in notebook 01.
     """
@@ -57,7 +63,9 @@ def soft_assignment(features: Tensor, prototypes: Tensor, sharpness: float, *, c
 
 
 def soft_histogram(features: Tensor, prototypes: Tensor, sharpness: float, *, cost: str = "inner") -> Tensor:
-    """Share of the regions given to each prototype, $z_i = \\frac1n \\sum_j \\mathrm{softmax}_i(\\gamma\\, s(\\nu_i, f_j))$.
+    """Share of the regions given to each prototype: the mean of their assignments.
+
+    $$ z_i = \\frac1n \\sum_j \\mathrm{softmax}_i(\\gamma\\, s(\\nu_i, f_j)) $$
 
     Args, errors and source as `soft_assignment`.
 
@@ -68,7 +76,9 @@ def soft_histogram(features: Tensor, prototypes: Tensor, sharpness: float, *, co
 
 
 def hard_histogram(features: Tensor, prototypes: Tensor, *, cost: str = "inner") -> Tensor:
-    """Share of the regions won by each prototype, $z_i = \\frac1n \\#\\{j : i = \\arg\\max_k s(\\nu_k, f_j)\\}$.
+    """Share of the regions won by each prototype.
+
+    $$ z_i = \\frac1n \\#\\{j : i = \\arg\\max_k s(\\nu_k, f_j)\\} $$
 
     The limit of `soft_histogram` for infinite sharpness; the first prototype wins ties. Has no gradient.
 
@@ -79,5 +89,5 @@ def hard_histogram(features: Tensor, prototypes: Tensor, *, cost: str = "inner")
     """
     scores = _scores(features, prototypes, cost)
     winner = scores.argmax(dim=2)  # (B, n)
-    shares = scores.new_zeros(len(features), len(prototypes))
-    return shares.scatter_add_(1, winner, scores.new_full(winner.shape, 1 / winner.shape[1]))
+    won = scores.new_zeros(len(features), len(prototypes))
+    return won.scatter_add_(1, winner, torch.ones_like(winner, dtype=won.dtype)) / winner.shape[1]

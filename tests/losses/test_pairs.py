@@ -38,7 +38,9 @@ def test_contrastive_against_a_loop():
 
 def test_cosine_contrastive_against_a_loop():
     embeddings, labels = batch()
-    total = sum(max(0, 1 - s - 1e-5) if same else max(0, s - 0.5) for *_, same, _, s in loops(embeddings, labels))
+    total = sum(
+        max(0, 1 - s - 1e-5) if same else max(0, s - 0.5) for *_, same, _, s in loops(embeddings, labels)
+    )
     assert cosine_contrastive_loss(embeddings, labels).item() == pytest.approx(total / 10)
 
 
@@ -46,7 +48,11 @@ def test_triplet_against_a_loop():
     embeddings, labels = batch()
     pairs = list(loops(embeddings, labels))
     terms = [
-        dp - dn + 0.2 for a, _, same, dp, _ in pairs if same for b, _, other, dn, _ in pairs if b == a and not other
+        dp - dn + 0.2
+        for a, _, same, dp, _ in pairs
+        if same
+        for b, _, other, dn, _ in pairs
+        if b == a and not other
     ]
     assert triplet_loss(embeddings, labels, margin=0.2).item() == pytest.approx(mean_of_active(terms))
 
@@ -99,10 +105,13 @@ def test_references_equal_to_the_batch_add_only_the_pairs_with_itself(loss):
     together = loss(embeddings, labels, references=proxies, reference_labels=proxy_labels)
     shuffled = torch.randperm(5)
     assert torch.allclose(
-        together, loss(embeddings, labels, references=proxies[shuffled], reference_labels=proxy_labels[shuffled])
+        together,
+        loss(embeddings, labels, references=proxies[shuffled], reference_labels=proxy_labels[shuffled]),
     )
     one = loss(embeddings[:1], labels[:1], references=embeddings[:1], reference_labels=labels[:1])
-    assert one.item() == pytest.approx({multi_similarity_loss: math.log(1 + math.exp(-1)) / 2}.get(loss, 0.0), abs=1e-6)
+    assert one.item() == pytest.approx(
+        {multi_similarity_loss: math.log(1 + math.exp(-1)) / 2}.get(loss, 0.0), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -110,9 +119,12 @@ def test_references_equal_to_the_batch_add_only_the_pairs_with_itself(loss):
 @pytest.mark.parametrize("case", ["equal", "zero", "huge", "tiny", "one sample", "one class"])
 def test_extremes_stay_finite(loss, dtype, case):
     embeddings, labels = batch(8, dtype=torch.float32)
-    embeddings = {"equal": torch.ones(8, 4), "zero": torch.zeros(8, 4), "huge": embeddings * 1e4, "tiny": embeddings * 1e-4}.get(
-        case, embeddings
-    )
+    embeddings = {
+        "equal": torch.ones(8, 4),
+        "zero": torch.zeros(8, 4),
+        "huge": embeddings * 1e4,
+        "tiny": embeddings * 1e-4,
+    }.get(case, embeddings)
     if case == "one sample":
         embeddings, labels = embeddings[:1], labels[:1]
     if case == "one class":
@@ -127,7 +139,11 @@ def test_extremes_stay_finite(loss, dtype, case):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_bad_input_is_named(loss):
     embeddings, labels = batch()
-    for bad, message in ((embeddings[0], "embeddings"), (embeddings * torch.nan, "finite"), (embeddings[:0], "embeddings")):
+    for bad, message in (
+        (embeddings[0], "embeddings"),
+        (embeddings * torch.nan, "finite"),
+        (embeddings[:0], "embeddings"),
+    ):
         with pytest.raises(ValueError, match=message):
             loss(bad, labels)
     for bad in (labels[:-1], labels - 5, labels.double()):

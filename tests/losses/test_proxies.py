@@ -18,7 +18,7 @@ N, D, C, K = 12, 5, 4, 3
 @pytest.fixture
 def case():
     g = torch.Generator().manual_seed(0)
-    draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)  # noqa: E731
+    draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
     labels = torch.randint(0, C - 1, (N,), generator=g)  # the last class is absent
     return draw(N, D), labels, draw(C, D), draw(C, K, D)
 
@@ -59,10 +59,15 @@ def test_soft_triple_against_a_loop(case):
             logits.append(20 * (relaxed - (0.01 if c == y[i] else 0)))
         total -= (logits[y[i]] - math.log(sum(math.exp(v) for v in logits))) / N
     merge = sum(
-        math.sqrt(2 - 2 * cosine(centers[c, k], centers[c, m])) for c in range(C) for k in range(K) for m in range(k + 1, K)
+        math.sqrt(2 - 2 * cosine(centers[c, k], centers[c, m]))
+        for c in range(C)
+        for k in range(K)
+        for m in range(k + 1, K)
     )
     expected = total + 0.2 * merge / (C * K * (K - 1))
-    assert soft_triple_loss(x, y, centers, scale=20, gamma=0.1, tau=0.2, margin=0.01).item() == pytest.approx(expected)
+    assert soft_triple_loss(x, y, centers, scale=20, gamma=0.1, tau=0.2, margin=0.01).item() == pytest.approx(
+        expected
+    )
 
 
 def test_equal_to_pytorch_metric_learning(case):
@@ -75,10 +80,12 @@ def test_equal_to_pytorch_metric_learning(case):
 
     theirs = pml.SoftTripleLoss(C, D, centers_per_class=K, la=20, gamma=0.1, margin=0.01).double()
     theirs.fc.data = centers.flatten(0, 1).T.clone()  # theirs has no merging term by itself
-    ours = lambda e: soft_triple_loss(e, y, centers, scale=20, gamma=0.1, tau=0.0, margin=0.01)  # noqa: E731
+    ours = lambda e: soft_triple_loss(e, y, centers, scale=20, gamma=0.1, tau=0.0, margin=0.01)
     compare(ours, lambda e: theirs(e, y), x)
 
-    theirs = pml.ProxyNCALoss(C, D, softmax_scale=1 / 0.22).double()  # on squared distances: twice the temperature
+    theirs = pml.ProxyNCALoss(
+        C, D, softmax_scale=1 / 0.22
+    ).double()  # on squared distances: twice the temperature
     theirs.proxies.data = proxies.clone()
     compare(lambda e: proxy_nca_loss(e, y, proxies), lambda e: theirs(e, y), x)
 
@@ -112,7 +119,9 @@ MODULES = [ProxyAnchorLoss, ProxyNCALoss, SoftTripleLoss]
 
 @pytest.mark.parametrize("make", MODULES)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("embeddings", [torch.ones(6, D), torch.zeros(6, D), 1e4 * torch.randn(6, D), torch.randn(1, D)])
+@pytest.mark.parametrize(
+    "embeddings", [torch.ones(6, D), torch.zeros(6, D), 1e4 * torch.randn(6, D), torch.randn(1, D)]
+)
 def test_extremes_stay_finite(make, dtype, embeddings):
     loss = make(C, D)
     embeddings = embeddings.detach().to(dtype).requires_grad_()

@@ -52,7 +52,9 @@ def test_weights_are_passed_on_only_when_asked_for(monkeypatch):
 
     seen = []
     original = torchvision.models.get_model
-    monkeypatch.setattr(torchvision.models, "get_model", lambda name, weights: seen.append(weights) or original(name))
+    monkeypatch.setattr(
+        torchvision.models, "get_model", lambda name, weights: seen.append(weights) or original(name)
+    )
     torchvision_backbone("resnet18")
     torchvision_backbone("resnet18", weights="IMAGENET1K_V1")
     assert seen == [None, "IMAGENET1K_V1"]

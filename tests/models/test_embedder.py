@@ -7,7 +7,9 @@ from dmlnb.pooling import GeneralizedMeanPooling, GlobalAveragePooling
 
 def make_net(project="after", pooling=None):
     torch.manual_seed(0)
-    return EmbeddingNet(small_resnet(1, (4, 4, 6, 8)), pooling or GlobalAveragePooling(), dim=5, project=project)
+    return EmbeddingNet(
+        small_resnet(1, (4, 4, 6, 8)), pooling or GlobalAveragePooling(), dim=5, project=project
+    )
 
 
 def test_order_is_irrelevant_for_average_pooling_only():

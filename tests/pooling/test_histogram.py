@@ -14,7 +14,10 @@ def score(prototype, feature, cost):
 @pytest.mark.parametrize("cost", ["inner", "euclidean"])
 def test_against_loops(cost):
     features, prototypes = torch.randn(2, 7, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
-    soft, hard = soft_histogram(features, prototypes, 2.5, cost=cost), hard_histogram(features, prototypes, cost=cost)
+    soft, hard = (
+        soft_histogram(features, prototypes, 2.5, cost=cost),
+        hard_histogram(features, prototypes, cost=cost),
+    )
     for b in range(2):
         z, counts = [0.0] * 4, [0.0] * 4
         for f in features[b]:
@@ -28,7 +31,9 @@ def test_against_loops(cost):
 @pytest.mark.parametrize("cost", ["inner", "euclidean"])
 def test_limits(cost):
     features, prototypes = torch.randn(3, 20, 4, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
-    assert torch.allclose(soft_histogram(features, prototypes, 0.0, cost=cost), torch.full((3, 5), 0.2).double())
+    assert torch.allclose(
+        soft_histogram(features, prototypes, 0.0, cost=cost), torch.full((3, 5), 0.2).double()
+    )
     sharp = soft_histogram(features, prototypes, 1e6, cost=cost)
     assert torch.allclose(sharp, hard_histogram(features, prototypes, cost=cost), atol=1e-6)
 

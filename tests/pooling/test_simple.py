@@ -53,13 +53,17 @@ def test_the_power_has_the_right_gradient():
 def test_constant_maps_are_their_value(make, dtype, value):
     maps = torch.full((1, 2, 3, 3), value, dtype=dtype, requires_grad=True)
     pooled = make()(maps)
-    assert pooled.dtype == dtype and torch.allclose(pooled.float(), maps[:, :, 0, 0].float(), rtol=1e-2, atol=1e-5)
+    assert pooled.dtype == dtype and torch.allclose(
+        pooled.float(), maps[:, :, 0, 0].float(), rtol=1e-2, atol=1e-5
+    )
     pooled.sum().backward()
     assert torch.isfinite(maps.grad).all()
 
 
 @pytest.mark.parametrize("make", POOLINGS)
-@pytest.mark.parametrize("maps", [torch.zeros(2, 3, 4), torch.zeros(1, 2, 0, 3), torch.zeros(1, 2, 3, 3).long()])
+@pytest.mark.parametrize(
+    "maps", [torch.zeros(2, 3, 4), torch.zeros(1, 2, 0, 3), torch.zeros(1, 2, 3, 3).long()]
+)
 def test_bad_maps_are_named(make, maps):
     with pytest.raises(ValueError, match="features"):
         make()(maps)

@@ -1,0 +1,81 @@
+"""Plain lines and dots: a function of one variable, and errors against the bound that should hold them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dmlnb.plots.style import METHOD_COLORS, MISS, class_colors, new_figure, style
+
+
+@style()
+def draw_curve(x, y, xlabel: str, ylabel: str, *, log_x: bool = False, log_y: bool = False) -> Figure:
+    """One or several curves.
+
+    Args:
+        x: `(P,)`.
+        y: `(P,)`, or `{name: (P,)}`.
+        xlabel, ylabel: with units.
+        log_x, log_y: logarithmic axes.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: if a curve has another length than x.
+
+    Taught in notebook 00.
+    """
+    named = y if isinstance(y, Mapping) else {"": y}
+    figure, axis = new_figure(5.5, 2.9)
+    for position, (name, values) in enumerate(named.items()):
+        if len(values) != len(x):
+            raise ValueError(f"y: expected {len(x)} values as in x, got {len(values)}")
+        color = METHOD_COLORS.get(name) or class_colors(position + 1)[-1]
+        axis.plot(np.asarray(x), np.asarray(values), color=color, label=name)
+    axis.set(
+        xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear"
+    )
+    if isinstance(y, Mapping):
+        axis.legend()
+    return figure
+
+
+@style()
+def draw_bound(bounds, errors, xlabel: str, ylabel: str) -> Figure:
+    """Errors against their bound on logarithmic axes: the bound holds where dots are below the diagonal.
+
+    Args:
+        bounds, errors: `(P,)`, not negative; zeros are left out.
+        xlabel, ylabel: with units.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: if there is no positive pair, or the lengths differ.
+
+    Taught in notebook 01.
+    """
+    bounds, errors = np.asarray(bounds, dtype=float), np.asarray(errors, dtype=float)
+    if bounds.shape != errors.shape or not ((bounds > 0) & (errors > 0)).any():
+        raise ValueError(
+            f"bounds, errors: expected equal lengths and a positive pair, got {bounds.shape}, {errors.shape}"
+        )
+    shown = (bounds > 0) & (errors > 0)
+    ends = np.array([bounds[shown].min() / 2, bounds[shown].max() * 2])
+    figure, axis = new_figure(5.0, 3.6)
+    axis.fill_between(ends, ends, [ends[1]] * 2, color=MISS, alpha=0.1, linewidth=0)
+    axis.plot(ends, ends, color=MISS, label="error = bound")
+    axis.plot(bounds[shown], errors[shown], ".", color="#0072B2", alpha=0.5, markersize=4)
+    axis.text(ends[0] * 1.2, ends[1] / 2, "forbidden by the bound", color=MISS, fontsize=9)
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlabel=xlabel,
+        ylabel=ylabel,
+        xlim=ends,
+        ylim=(errors[shown].min() / 2, ends[1]),
+    )
+    axis.legend(loc="lower right")
+    return figure

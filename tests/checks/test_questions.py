@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from dmlnb import checks
+from dmlnb.checks.questions import QUESTIONS
+from dmlnb.geometry import cover_radius, greedy_k_center
+from dmlnb.pooling import hard_histogram
+from dmlnb.retrieval import evaluate
+
+
+@pytest.mark.parametrize("key", QUESTIONS)
+def test_every_question_is_complete(key, capsys):
+    question = QUESTIONS[key]
+    assert set(question.options) == set(question.replies) and question.right in question.options
+    assert 2 <= len(question.options) <= 4
+    checks.predict(key, question.right)
+    assert capsys.readouterr().out.startswith(f"{key}: right: ")
+    for letter in set(question.options) - {question.right}:
+        checks.predict(key, letter)
+        text = capsys.readouterr().out
+        assert text.startswith(f"{key}: wrong, because ") and question.replies[letter] in text
+
+
+@pytest.mark.parametrize("answer", [None, ...])
+def test_without_an_answer_the_question_is_printed(answer, capsys):
+    checks.predict("00-self", answer)
+    text = capsys.readouterr().out
+    assert QUESTIONS["00-self"].text in text and "b) 1, or very nearly" in text
+    assert text.endswith("00-self: not attempted yet\n")
+
+
+@pytest.mark.parametrize("answer", ["B", " b ", "b)"])
+def test_letters_are_read_kindly(answer, capsys):
+    checks.predict("00-self", answer)
+    assert "right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", ["z", 2, ""])
+def test_another_answer_does_not_stop_the_notebook(answer, capsys):
+    checks.predict("00-self", answer)
+    assert "the answer is one of a, b, c" in capsys.readouterr().out
+
+
+def test_unknown_question():
+    with pytest.raises(ValueError, match="key: expected one of"):
+        checks.predict("99-nothing")
+
+
+# The right options are true.
+
+
+def test_duplicates_raise_recall_to_one():
+    embeddings, labels = torch.randn(40, 4), torch.arange(40) % 10
+    assert evaluate(embeddings, labels).recall_at[1] < 1
+    assert evaluate(torch.cat([embeddings] * 2), torch.cat([labels] * 2)).recall_at[1] == 1
+
+
+def test_inner_product_assignment_breaks_the_bound():
+    tokens = torch.tensor([[0.1], [1.0]])
+    combination = hard_histogram(tokens[None], tokens, cost="inner")[0] @ tokens
+    assert float((tokens.mean(dim=0) - combination).norm()) == pytest.approx(0.45)
+
+
+def test_the_error_may_rise_with_one_more_prototype_and_the_radius_may_not():
+    rose = False
+    for seed in range(20):
+        tokens = torch.randn(30, 2, generator=torch.Generator().manual_seed(seed))
+        chosen = greedy_k_center(tokens[None], tokens[None, :0], 30)[0]
+        radii = torch.stack([cover_radius(tokens, tokens[chosen[:k]]) for k in range(1, 31)])
+        errors = torch.stack(
+            [
+                (tokens.mean(dim=0) - hard_histogram(tokens[None], p, cost="euclidean")[0] @ p).norm()
+                for p in (tokens[chosen[:k]] for k in range(1, 31))
+            ]
+        )
+        assert (radii.diff() <= 0).all() and (errors <= radii + 1e-6).all()
+        rose |= bool((errors.diff() > 1e-4).any())
+    assert rose

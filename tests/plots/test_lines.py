@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+import torch
+
+from dmlnb import plots
+
+
+def test_draw_curve_draws_each_named_curve():
+    x = torch.linspace(1, 10, 5)
+    figure = plots.draw_curve(x, {"a": x, "b": x**2}, "x", "y", log_y=True)
+    axis = figure.axes[0]
+    assert [line.get_label() for line in axis.get_lines()] == ["a", "b"] and axis.get_yscale() == "log"
+    assert np.allclose(axis.get_lines()[1].get_ydata(), x**2)
+    with pytest.raises(ValueError, match="y: expected 5"):
+        plots.draw_curve(x, x[:-1], "x", "y")
+
+
+def test_draw_bound_shows_positive_pairs_only():
+    figure = plots.draw_bound([1.0, 2.0, 0.0], [0.5, 1.0, 0.0], "bound", "error")
+    assert np.allclose(figure.axes[0].get_lines()[1].get_xdata(), [1, 2])
+    with pytest.raises(ValueError, match="bounds, errors"):
+        plots.draw_bound([0.0], [0.0], "bound", "error")
+
+
+def test_assignment_maps_show_the_winners():
+    images, winners = torch.zeros(3, 1, 8, 8), torch.randint(0, 4, (3, 2, 2))
+    figure = plots.assignment_maps(images, winners, num_prototypes=4)
+    shown = [axis.images[0].get_array() for axis in figure.axes[3:6]]
+    assert all(np.array_equal(a, w) for a, w in zip(shown, winners.numpy(), strict=True))
+    with pytest.raises(ValueError, match="winners"):
+        plots.assignment_maps(images, winners[:2], num_prototypes=4)
