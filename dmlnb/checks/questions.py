@@ -22,7 +22,7 @@ QUESTIONS = {
         "b",
         {
             "a": "that is R@1 for a random order of the gallery, but here the nearest item is no random one",
-            "b": "every query is nearest to itself, and it has its own label; the number says nothing about the network",
+            "b": "every query is nearest to itself, with its own label; the number says nothing of the network",
             "c": "which item has distance 0 to the query, whatever the network is?",
         },
     ),
@@ -114,12 +114,12 @@ def predict(key: str, answer: str | None = None) -> None:
     question = QUESTIONS[key]
     if answer is None or answer is ...:
         options = "".join(f"\n    {letter}) {text}" for letter, text in question.options.items())
-        print(f"{question.text}{options}\n{key}: {NOT_ATTEMPTED}")
+        print(f"{question.text}{options}\n{NOT_ATTEMPTED}")
         return
     letter = str(answer).strip().lower().rstrip(").")
     if letter not in question.options:
-        print(f"{key}: wrong, because the answer is one of {', '.join(question.options)}, not {answer!r}")
+        print(f"wrong, because the answer is one of {', '.join(question.options)}, not {answer!r}")
     elif letter == question.right:
-        print(f"{key}: right: {question.replies[letter]}")
+        print(f"right: {question.replies[letter]}")
     else:
-        print(f"{key}: wrong, because of this: {question.replies[letter]}")
+        print(f"wrong, because of this: {question.replies[letter]}")

@@ -42,9 +42,12 @@ def recall_at_1(attempt: Any = None) -> Callable:
                 1.0,
             ),
             Property(
-                "a query is left out by index, not by rank or similarity: its duplicate is another image, and the nearest",
-                {"embeddings": _on_circle([0, 0, 40, 70, 71]), "labels": torch.tensor([0, 1, 0, 1, 1])},
-                2 / 5,
+                "a query is left out by index, not by rank or similarity: its duplicate is another image, and nearest",
+                {
+                    "embeddings": _on_circle([0, 0, 40, 41, 80, 81]),
+                    "labels": torch.tensor([0, 1, 0, 0, 1, 1]),
+                },
+                4 / 6,
             ),
             Property(
                 "it is the share of hits among all queries: each counts the same, in a large class or a small one",

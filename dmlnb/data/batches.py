@@ -59,7 +59,7 @@ class ClassBatches:
         self.short_classes = classes[counts < samples_per_class].tolist()
         if self.short_classes:
             warnings.warn(
-                f"{len(self.short_classes)} classes have fewer than {samples_per_class} samples; theirs repeat in a batch",
+                f"{len(self.short_classes)} classes have fewer than {samples_per_class} samples; theirs repeat",
                 UserWarning,
                 stacklevel=2,
             )

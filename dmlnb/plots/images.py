@@ -263,8 +263,22 @@ def _frame(ax: Axes, x: float, y: float, size: float, color: str, points: float)
 
 
 def _badge(ax: Axes, x: float, y: float, good: bool) -> None:
-    ax.text(x, y, "✓" if good else "✗", ha="center", va="center", fontsize=8, color="white", fontweight="bold",
-            bbox={"boxstyle": "circle,pad=0.12", "facecolor": HIT if good else MISS, "edgecolor": "white", "linewidth": 0.6})  # fmt: skip
+    ax.text(
+        x,
+        y,
+        "✓" if good else "✗",
+        ha="center",
+        va="center",
+        fontsize=8,
+        color="white",
+        fontweight="bold",
+        bbox={
+            "boxstyle": "circle,pad=0.12",
+            "facecolor": HIT if good else MISS,
+            "edgecolor": "white",
+            "linewidth": 0.6,
+        },
+    )
 
 
 def _caption(ax: Axes, text: str, x: float, y: float, size: float) -> None:

@@ -120,7 +120,16 @@ def embedding_map(
     for c in shown:
         name = class_names[c] if class_names is not None else f"class {c}"
         where = points[labels == c]
-        ax.scatter(*where.T, s=26, color=colors[c], marker=marks[c], linewidth=0.3, edgecolor="white", label=name, zorder=2)  # fmt: skip
+        ax.scatter(
+            *where.T,
+            s=26,
+            color=colors[c],
+            marker=marks[c],
+            linewidth=0.3,
+            edgecolor="white",
+            label=name,
+            zorder=2,
+        )
     if others.any():
         ax.scatter([], [], s=13, color=FAINT, label=f"{len(set(present) - set(shown))} other classes")
     ax.set(xticks=[], yticks=[], xlabel=axis_names[0], ylabel=axis_names[1], title=title or "")

@@ -101,13 +101,28 @@ def _circle(ax: Axes, unit: Tensor, labels: Tensor, query: int, order: Tensor, h
     colors, marks = class_colors(int(labels.max()) + 1), class_markers(int(labels.max()) + 1)
     ax.scatter(*unit[query], s=300, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=3)
     for c in labels.unique().tolist():
-        ax.scatter(*unit[labels == c].T, s=90, color=colors[c], marker=marks[c], edgecolor="white", zorder=4, label=f"class {c}")  # fmt: skip
+        ax.scatter(
+            *unit[labels == c].T,
+            s=90,
+            color=colors[c],
+            marker=marks[c],
+            edgecolor="white",
+            zorder=4,
+            label=f"class {c}",
+        )
     ax.scatter([], [], s=120, facecolor="none", edgecolor=INK, linewidth=1.4, label="query")
     for i, (x, y) in enumerate((1.19 * unit).tolist()):
         ax.text(
             x, y, str(i), ha="center", va="center", fontsize=10, fontweight="bold" if i == query else "normal"
         )
-    ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), xlabel="coordinate 1", ylabel="coordinate 2", xticks=(-1, 0, 1), yticks=(-1, 0, 1))  # fmt: skip
+    ax.set(
+        xlim=(-1.3, 1.3),
+        ylim=(-1.3, 1.3),
+        xlabel="coordinate 1",
+        ylabel="coordinate 2",
+        xticks=(-1, 0, 1),
+        yticks=(-1, 0, 1),
+    )
     ax.set_aspect("equal")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 0.12), handletextpad=0.2)
 
