@@ -2,5 +2,15 @@
 
 import os
 
+import pytest
+
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test draws the same random numbers, whatever ran before it in its worker."""
+    import torch
+
+    torch.manual_seed(0)

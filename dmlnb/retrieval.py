@@ -178,10 +178,10 @@ def evaluate(
         for k in ks:
             recalled[k] += int(hits[:, :k].any(axis=1).sum())
         rank = np.arange(1, depth + 1)
-        r = relevant[block, None]
-        within = hits & (rank <= r)  # (Q, depth)
-        average_precision += float(((np.cumsum(within, axis=1) / rank) * within / r).sum())
-        precision += float((within / r).sum())
+        r = relevant[block]  # (Q,)
+        within = hits & (rank <= r[:, None])  # (Q, depth)
+        average_precision += float(((np.cumsum(within, axis=1) / rank * within).sum(axis=1) / r).sum())
+        precision += float((within.sum(axis=1) / r).sum())
     asked_count = len(asked)
     return RetrievalReport(
         recall_at={k: recalled[k] / asked_count for k in ks},

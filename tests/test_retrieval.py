@@ -69,8 +69,6 @@ def test_self_is_excluded_by_index_among_duplicates():
     embeddings = torch.ones(40, 3)  # all the same
     index, _ = nearest(embeddings, k=5)
     assert not (index == torch.arange(40)[:, None]).any() and index.shape == (40, 5)
-    labels = torch.arange(40)
-    labels[:2] = 0
     report = evaluate(torch.tensor([[1.0, 0], [0, 1.0], [1.0, 0]]), torch.tensor([0, 0, 1]))
     assert report.recall_at[1] == 0 and report.num_skipped == 1  # the duplicate of the first is a miss
 
@@ -78,13 +76,14 @@ def test_self_is_excluded_by_index_among_duplicates():
 def test_perfect_and_worst_retrieval():
     labels = torch.arange(5).repeat_interleave(4)
     assert evaluate(torch.eye(5)[labels], labels).map_at_r == 1.0
-    pairs = torch.tensor([0, 1, 0, 1])
-    assert (
-        evaluate(
-            torch.tensor([[1.0, 0.1], [1.0, 0.11], [-1.0, 0.1], [-1.0, 0.11]]), pairs, ks=(1,)
-        ).recall_at[1]
-        == 0
-    )
+    pairs = torch.tensor([[1.0, 0.1], [1.0, 0.11], [-1.0, 0.1], [-1.0, 0.11]])
+    assert evaluate(pairs, torch.tensor([0, 1, 0, 1]), ks=(1,)).recall_at[1] == 0
+
+
+@pytest.mark.parametrize("num", [7, 50, 98, 301])
+def test_a_perfect_score_is_exactly_one(num):
+    report = evaluate(torch.randn(num, 3), torch.zeros(num, dtype=torch.int64))  # one class: all are hits
+    assert report.map_at_r == report.precision_at_r == 1.0 and set(report.recall_at.values()) == {1.0}
 
 
 def test_one_huge_class_beside_small_ones_and_k_beyond_the_gallery():
@@ -137,3 +136,78 @@ def test_bad_input_is_named(change, message):
 def test_nearest_errors():
     with pytest.raises(ValueError, match="k: expected 1 .. 3"):
         nearest(torch.randn(4, 2), k=4)
+    with pytest.raises(ValueError, match="k: expected 1 .. 2"):
+        nearest(torch.randn(4, 2), torch.randn(2, 2), k=3)
+    with pytest.raises(ValueError, match="1e15"):
+        nearest(torch.randn(4, 2) * 1e20, k=1, metric="l2")
+
+
+def test_duplicates_of_one_class_equal_a_slow_loop():
+    labels = torch.randint(0, 5, (25,)).repeat(3)
+    embeddings = torch.randn(25, 4).repeat(
+        3, 1
+    )  # each vector three times, under one label: ties do not matter
+    report = evaluate(embeddings, labels)
+    recall, ap, precision, *_ = slow(embeddings.double(), labels)
+    assert report.recall_at == pytest.approx(recall)
+    assert (report.map_at_r, report.precision_at_r) == pytest.approx((ap, precision))
+
+
+def test_ties_between_classes_stay_between_the_best_and_the_worst_order():
+    embeddings = torch.tensor([[1.0, 0.0]]).repeat(4, 1)
+    report = evaluate(embeddings, torch.tensor([0, 0, 1, 1]), ks=(1, 3))
+    assert 0 <= report.map_at_r <= 1 and report.recall_at[3] == 1.0
+
+
+def test_gallery_form_equals_pytorch_metric_learning():
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+
+    unit = torch.nn.functional.normalize(torch.randn(260, 8), dim=1)
+    labels = torch.randint(0, 9, (260,))
+    names = ("precision_at_1", "r_precision", "mean_average_precision_at_r")
+    oracle = AccuracyCalculator(include=names, k="max_bin_count", device=torch.device("cpu"))
+    expected = oracle.get_accuracy(unit[:60], labels[:60], unit[60:], labels[60:], ref_includes_query=False)
+    report = evaluate(unit[:60], labels[:60], gallery=unit[60:], gallery_labels=labels[60:])
+    found = (report.recall_at[1], report.precision_at_r, report.map_at_r)
+    assert found == pytest.approx([expected[n] for n in names], rel=1e-6)
+
+
+def test_scores_are_the_similarity_and_the_squared_distance():
+    queries, gallery = torch.randn(5, 6), torch.randn(9, 6)
+    index, score = nearest(queries, gallery, k=9)
+    cosine = torch.nn.functional.cosine_similarity(queries[:, None], gallery[None], dim=2)
+    assert torch.allclose(score, cosine.gather(1, index), atol=1e-6)
+    index, score = nearest(queries, gallery, k=9, metric="l2")
+    squared = (queries[:, None] - gallery[None]).square().sum(dim=2)
+    assert torch.allclose(score, squared.gather(1, index), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_l2_is_exact_far_from_the_origin(offset):
+    embeddings = torch.randn(400, 512) + offset  # expanding |a - b|^2 here would lose all digits
+    distance = torch.cdist(embeddings.double(), embeddings.double()).fill_diagonal_(torch.inf)
+    expected = distance.topk(5, largest=False).indices
+    assert torch.equal(nearest(embeddings, k=5, metric="l2")[0], expected)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-14, 1e25])
+def test_cosine_does_not_depend_on_the_norms(scale):
+    queries, gallery = torch.randn(5, 6), torch.randn(40, 6)
+    norms = torch.ones(40, 1)
+    norms[::2] = scale
+    assert torch.equal(nearest(queries, gallery * norms, k=9)[0], nearest(queries, gallery, k=9)[0])
+    assert torch.equal(nearest(queries.double() * 1e60, gallery, k=9)[0], nearest(queries, gallery, k=9)[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_dtypes_and_gradients_are_accepted(dtype):
+    embeddings = torch.eye(4).repeat(3, 1).to(dtype).requires_grad_()
+    for labels in (torch.arange(4).repeat(3), torch.arange(4, dtype=torch.int32).repeat(3)):
+        assert evaluate(embeddings, labels).map_at_r == 1.0
+
+
+def test_the_report_is_frozen_and_equal_vectors_are_finite():
+    report = evaluate(torch.zeros(6, 3), torch.tensor([0, 0, 0, 1, 1, 1]))
+    assert all(0 <= v <= 1 for v in [*report.recall_at.values(), report.map_at_r, report.precision_at_r])
+    with pytest.raises(AttributeError):
+        report.map_at_r = 1.0

@@ -33,7 +33,7 @@ def gap(attempt: Any = None) -> Callable:
             ),
             Property(
                 "a constant map gives that constant: a mean, not a sum",
-                {"features": torch.full((1, 2, 3, 3), 2.0)},
+                {"features": torch.full((1, 2, 2, 2), 2.0)},
             ),
             Property("every region counts the same: one 6 among six regions gives 1", {"features": peak}),
             Property("each image is pooled by itself, not over the batch", {"features": two}),

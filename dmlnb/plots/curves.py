@@ -168,9 +168,9 @@ def method_bars(
             markeredgecolor="white",
             zorder=4,
         )
-        text = f"{scale * mean:.{1 if percent else 3}f}" + (
-            f" ± {scale * half:.{1 if percent else 3}f}" if half else ""
-        )
+        digits = 1 if percent else 3
+        spread = f" ± {scale * half:.{digits}f}" if len(v) > 1 else ""
+        text = f"{scale * mean:.{digits}f}{spread}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
     ax.set(yticks=range(len(table)), yticklabels=list(table), xlabel=ylabel, title=title or "")
     ax.set_ylim(len(table) - 0.4, -0.6)

@@ -27,10 +27,6 @@ ACCENT = "#E69F00"
 METHOD_COLORS = {
     "random network": "#A6A6A6",
     "raw pixels": "#5E5E5E",
-    "untrained network": "#A6A6A6",
-    "unseen, untrained network": "#A6A6A6",
-    "train classes": "#0072B2",
-    "unseen classes": "#D55E00",
     "GAP": "#0072B2",
     "GMP": "#56B4E9",
     "GeM": "#009E73",
@@ -55,7 +51,20 @@ METHOD_COLORS = {
     "PKT": "#66CCEE",
     "DarkRank": "#BBAA44",
 }
-METHOD_MARKERS = dict(zip(METHOD_COLORS, "XPos^Dv*phd<>8" * 2, strict=False))
+METHOD_MARKERS = dict(zip(METHOD_COLORS, "XPos^Dvpd<>h8*" * 2, strict=False))
+# Other names of controls and splits, with the looks of their kind.
+METHOD_COLORS |= {
+    "untrained network": "#A6A6A6",
+    "unseen, untrained network": "#A6A6A6",
+    "train classes": "#0072B2",
+    "unseen classes": "#D55E00",
+}
+METHOD_MARKERS |= {
+    "untrained network": "X",
+    "unseen, untrained network": "X",
+    "train classes": "o",
+    "unseen classes": "D",
+}
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}
 

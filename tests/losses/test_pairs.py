@@ -6,6 +6,12 @@ import torch
 from dmlnb.losses import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
 from dmlnb.losses.pairs import active_mean
 
+
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    torch.manual_seed(0)
+
+
 LOSSES = [contrastive_loss, cosine_contrastive_loss, triplet_loss, multi_similarity_loss]
 
 
@@ -156,3 +162,72 @@ def test_bad_input_is_named(loss):
 def test_active_mean():
     assert active_mean(torch.tensor([1.0, 0.0, -5.0, 3.0])).item() == 2.0
     assert active_mean(torch.zeros(3)).item() == 0.0
+
+
+def test_references_equal_pytorch_metric_learning():
+    from pytorch_metric_learning import losses as pml
+
+    embeddings, labels = batch(24, 6, 5, seed=1)
+    references, reference_labels = batch(15, 6, 5, seed=2)
+    pairs = [
+        (contrastive_loss, {"negative_margin": 1.0}, pml.ContrastiveLoss(pos_margin=0, neg_margin=1.0)),
+        (triplet_loss, {"margin": 0.2}, pml.TripletMarginLoss(margin=0.2)),
+        (multi_similarity_loss, {}, pml.MultiSimilarityLoss(alpha=2, beta=50, base=0.5)),
+    ]
+    for ours, options, theirs in pairs:
+        a, b, c, d = (v.clone().requires_grad_() for v in (embeddings, embeddings, references, references))
+        x = ours(a, labels, references=c, reference_labels=reference_labels, **options)
+        y = theirs(b, labels, ref_emb=d, ref_labels=reference_labels)
+        assert x.item() == pytest.approx(y.item(), rel=1e-5), ours.__name__
+        x.backward(), y.backward()
+        assert torch.allclose(a.grad, b.grad, atol=1e-6) and torch.allclose(c.grad, d.grad, atol=1e-6)
+
+
+def test_cosine_contrastive_with_references_against_a_loop():
+    (embeddings, labels), (references, reference_labels) = batch(), batch(7, seed=2)
+    total = 0.0
+    for x, y in zip(embeddings, labels, strict=True):
+        for r, z in zip(references, reference_labels, strict=True):
+            s = (x @ r / (x.norm() * r.norm())).item()
+            total += max(0, 1 - s - 1e-5) if y == z else max(0, s - 0.3)
+    options = {"references": references, "reference_labels": reference_labels, "margin": 0.3}
+    assert cosine_contrastive_loss(embeddings, labels, **options).item() == pytest.approx(total / 10)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_normalisers(loss):
+    embeddings, labels = batch()
+    unit = embeddings / embeddings.norm(dim=1, keepdim=True)
+    small = 0.3 * unit
+    assert torch.allclose(loss(embeddings, labels), loss(unit, labels, normalize=None))
+    assert torch.allclose(loss(3 * unit, labels, normalize="ball"), loss(unit, labels, normalize=None))
+    assert torch.allclose(loss(small, labels, normalize="ball"), loss(small, labels, normalize=None))
+    with pytest.raises(ValueError, match="normalize"):
+        loss(embeddings, labels, normalize="cube")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_integer_types_of_labels_and_autocast_do_not_matter(loss):
+    embeddings, labels = batch(dtype=torch.float32)
+    value = loss(embeddings, labels)
+    for other in (torch.uint8, torch.int32):
+        assert torch.equal(loss(embeddings, labels.to(other)), value)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(loss(embeddings, labels), value)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_bad_references_are_named(loss):
+    embeddings, labels = batch()
+    with pytest.raises(ValueError, match="expected both or neither"):
+        loss(embeddings, labels, reference_labels=labels)
+    with pytest.raises(ValueError, match="references: expected 4 coordinates"):
+        loss(embeddings, labels, references=embeddings[:, :3], reference_labels=labels)
+    with pytest.raises(ValueError, match="references: expected finite"):
+        loss(embeddings, labels, references=embeddings * torch.nan, reference_labels=labels)
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+def test_scales_must_be_positive(name):
+    with pytest.raises(ValueError, match=name):
+        multi_similarity_loss(*batch(), **{name: 0.0})

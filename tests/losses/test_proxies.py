@@ -15,6 +15,11 @@ from dmlnb.losses import (
 N, D, C, K = 12, 5, 4, 3
 
 
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def case():
     g = torch.Generator().manual_seed(0)
@@ -157,3 +162,84 @@ def test_bad_input_is_named(make):
             loss(x, bad)
     with pytest.raises(ValueError, match="positive"):
         make(0, D)
+    for sizes in ((C, 0), (C, D, 0)):
+        if make is SoftTripleLoss or len(sizes) == 2:
+            with pytest.raises(ValueError, match="positive"):
+                make(*sizes)
+
+
+def test_soft_triple_by_distance_against_a_loop(case):
+    x, y, _, centers = case
+    unit = lambda v: v / v.norm()
+    total = 0.0
+    for i in range(N):
+        logits = []
+        for c in range(C):
+            s = [-(unit(x[i]) - unit(p)).norm().item() for p in centers[c]]
+            weights = [math.exp(v / 0.2) for v in s]
+            relaxed = sum(w * v for w, v in zip(weights, s, strict=True)) / sum(weights)
+            logits.append(9 * (relaxed - (0.1 if c == y[i] else 0)))
+        total -= (logits[y[i]] - math.log(sum(math.exp(v) for v in logits))) / N
+    options = {"scale": 9, "gamma": 0.2, "tau": 0.0, "margin": 0.1, "similarity": "distance"}
+    assert soft_triple_loss(x, y, centers, **options).item() == pytest.approx(total)
+    f = lambda e, p: soft_triple_loss(e, y[:4], p, **options | {"tau": 0.2})
+    assert torch.autograd.gradcheck(f, (x[:4].requires_grad_(), centers.requires_grad_()))
+
+
+def test_gradients_of_the_proxies_equal_pytorch_metric_learning(case):
+    from pytorch_metric_learning import losses as pml
+    from pytorch_metric_learning.regularizers import SparseCentersRegularizer
+
+    x, y, proxies, centers = case
+    anchor, nca = pml.ProxyAnchorLoss(C, D).double(), pml.ProxyNCALoss(C, D, softmax_scale=1 / 0.22).double()
+    for theirs, ours in ((anchor, proxy_anchor_loss), (nca, proxy_nca_loss)):
+        theirs.proxies.data = proxies.clone()
+        theirs(x, y).backward()
+        (found,) = torch.autograd.grad(ours(x, y, own := proxies.clone().requires_grad_()), own)
+        assert torch.allclose(found, theirs.proxies.grad, rtol=1e-5, atol=1e-7)
+
+    merge = {"weight_regularizer": SparseCentersRegularizer(C, K), "weight_reg_weight": 0.2}
+    theirs = pml.SoftTripleLoss(C, D, centers_per_class=K, la=20, gamma=0.1, margin=0.01, **merge).double()
+    theirs.fc.data = centers.flatten(0, 1).T.clone()
+    value = theirs(x, y)
+    value.backward()
+    own = centers.clone().requires_grad_()
+    ours = soft_triple_loss(x, y, own, scale=20, gamma=0.1, tau=0.2, margin=0.01)
+    ours.backward()
+    assert ours.item() == pytest.approx(value.item(), rel=1e-5)
+    assert torch.allclose(own.grad.flatten(0, 1), theirs.fc.grad.T, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", MODULES)
+def test_dtypes_integer_labels_and_autocast(make):
+    loss = make(C, D)
+    x, y = torch.randn(6, D), torch.tensor([0, 1, 2, 3, 0, 1])
+    value = loss(x, y)
+    for other in (torch.uint8, torch.int32):
+        assert torch.equal(loss(x, y.to(other)), value)
+    assert loss(x.double(), y).item() == pytest.approx(value.item(), rel=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(loss(x, y), value)
+    assert loss.half()(x.half(), y).dtype == torch.float32
+
+
+def test_proxies_of_another_shape_or_not_finite_are_named(case):
+    x, y, proxies, centers = case
+    for loss in (proxy_anchor_loss, proxy_nca_loss):
+        for bad in (proxies[0], centers, proxies[:0], proxies * torch.nan):
+            with pytest.raises(ValueError, match="proxies"):
+                loss(x, y, bad)
+    for bad in (proxies, centers[:, :0], centers * torch.inf):
+        with pytest.raises(ValueError, match="proxies"):
+            soft_triple_loss(x, y, bad)
+
+
+def test_bad_settings_are_named(case):
+    x, y, proxies, centers = case
+    with pytest.raises(ValueError, match="alpha"):
+        proxy_anchor_loss(x, y, proxies, alpha=-1.0)
+    with pytest.raises(ValueError, match="temperature"):
+        proxy_nca_loss(x, y, proxies, temperature=0.0)
+    for name, value in (("scale", 0.0), ("gamma", 0.0), ("similarity", "dot")):
+        with pytest.raises(ValueError, match=name):
+            soft_triple_loss(x, y, centers, **{name: value})

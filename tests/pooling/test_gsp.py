@@ -286,7 +286,7 @@ def test_takes_the_place_of_average_pooling_in_a_torchvision_resnet():
         torch.zeros(2, 8, 3, 3),
         torch.ones(2, 8, 3, 3),
         torch.randn(1, 8, 1, 1),
-        1e4 * torch.randn(2, 8, 3, 3),
+        3e3 * torch.randn(2, 8, 3, 3),  # times 1 / mass it still fits float16
         1e-6 * torch.randn(2, 8, 3, 3),
     ],
     ids=["zeros", "equal", "one-token", "huge", "tiny"],

@@ -7,6 +7,11 @@ from dmlnb.geometry import cover_radius
 from dmlnb.pooling import hard_histogram, soft_assignment, soft_histogram
 
 
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    torch.manual_seed(0)
+
+
 def score(prototype, feature, cost):
     return (prototype @ feature).item() if cost == "inner" else -(prototype - feature).norm().item()
 
@@ -89,3 +94,31 @@ def test_bad_input_is_named(arguments, message):
         soft_histogram(*arguments)
     with pytest.raises(ValueError, match="cost"):
         hard_histogram(torch.zeros(1, 2, 3), torch.zeros(4, 3), cost="angle")
+    with pytest.raises(ValueError, match="floating point"):
+        hard_histogram(torch.zeros(1, 2, 3).long(), torch.zeros(4, 3))
+
+
+@pytest.mark.parametrize("cost", ["inner", "euclidean"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(cost, dtype):
+    features, prototypes = (1000 * torch.randn(*shape).to(dtype) for shape in ((2, 7, 3), (4, 3)))
+    soft, hard = (
+        soft_histogram(features, prototypes, 10.0, cost=cost),
+        hard_histogram(features, prototypes, cost=cost),
+    )
+    assert soft.dtype == hard.dtype == torch.float32
+    assert torch.allclose(soft, soft_histogram(features.float(), prototypes.float(), 10.0, cost=cost))
+    assert torch.allclose(soft.sum(dim=1), torch.ones(2)) and torch.equal(hard.sum(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("cost", ["inner", "euclidean"])
+def test_autocast_and_mixed_dtypes(cost):
+    features, prototypes = torch.randn(2, 7, 3), torch.randn(4, 3)
+    expected = soft_histogram(features, prototypes, 3.0, cost=cost)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(soft_histogram(features, prototypes, 3.0, cost=cost), expected)
+    assert soft_histogram(features.double(), prototypes, 3.0, cost=cost).dtype == torch.float64
+
+
+def test_shares_of_many_regions_are_exact():
+    assert hard_histogram(torch.ones(1, 10000, 2), torch.ones(2, 2)).tolist() == [[1.0, 0.0]]

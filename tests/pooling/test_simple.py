@@ -1,9 +1,21 @@
 import pytest
 import torch
 
-from dmlnb.pooling import GeneralizedMeanPooling, GlobalAveragePooling, GlobalMaxPooling
+from dmlnb.pooling import (
+    GeneralizedMeanPooling,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    generalized_mean_pool,
+    global_average_pool,
+    global_max_pool,
+)
 
 POOLINGS = [GlobalAveragePooling, GlobalMaxPooling, GeneralizedMeanPooling]
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    torch.manual_seed(0)
 
 
 def test_against_loops():
@@ -73,3 +85,20 @@ def test_gem_arguments():
     with pytest.raises(ValueError, match="power"):
         GeneralizedMeanPooling(0.0)
     assert not GeneralizedMeanPooling(learnable=False).power.requires_grad
+    for bad in ({"power": -1.0}, {"power": float("nan")}, {"eps": 0.0}):
+        with pytest.raises(ValueError, match="power, eps"):
+            generalized_mean_pool(torch.rand(1, 2, 3, 3), **bad)
+
+
+def test_functions_are_what_the_modules_compute():
+    maps = torch.rand(2, 3, 4, 5)
+    assert torch.equal(global_average_pool(maps), GlobalAveragePooling()(maps))
+    assert torch.equal(global_max_pool(maps), GlobalMaxPooling()(maps))
+    assert torch.equal(generalized_mean_pool(maps, torch.tensor(3.0)), GeneralizedMeanPooling()(maps))
+    assert torch.allclose(generalized_mean_pool(maps, 2.0), maps.square().mean(dim=(2, 3)).sqrt())
+
+
+def test_a_large_power_neither_over_nor_underflows():
+    maps = torch.tensor([1e-5, 2e4]).view(1, 2, 1, 1) * (torch.rand(1, 2, 4, 4) + 0.5)
+    pooled = generalized_mean_pool(maps, 200.0)
+    assert torch.allclose(pooled, maps.amax(dim=(2, 3)), rtol=0.02)

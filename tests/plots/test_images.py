@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import torch
+
+from dmlnb.plots import contact_sheet, neighbour_rows, png_bytes, pooling_overlay
+from dmlnb.plots.style import HIT, MISS
+
+GREY = torch.randint(0, 256, (12, 1, 16, 16), dtype=torch.uint8)
+MASKS = torch.zeros(12, 16, 16, dtype=torch.bool)
+MASKS[:, 4:12, 4:16] = True
+MASKS[0] = False  # an empty mask
+MASKS[1] = True
+
+
+def shown(figure):
+    return [image.get_array() for image in figure.axes[0].images]
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        GREY,
+        GREY[:, 0],
+        GREY.expand(-1, 3, -1, -1),
+        GREY.float() / 255,
+        GREY.float() / 255 - 0.5,
+        GREY.numpy(),
+        GREY > 99,
+    ],
+)
+def test_all_forms_of_images(images):
+    figure = contact_sheet(images, columns=5)
+    pictures = shown(figure)
+    assert len(pictures) == 12 and all(0 <= p.min() and p.max() <= 1 for p in pictures)
+    if images is not GREY and torch.is_tensor(images) and images.dtype.is_floating_point:
+        assert np.allclose(pictures[3], GREY[3, 0] / 255, atol=1e-6)
+    assert len(png_bytes(figure)) < 150_000
+
+
+def test_captions_frames_and_outlines():
+    titles = ["ა", "բ", "ກ"] * 4
+    figure = contact_sheet(GREY, labels=torch.arange(12) % 3, titles=titles, masks=MASKS, title="letters")
+    png_bytes(figure)  # a letter that the typeface lacks would warn
+    assert texts(figure) == [*titles, "letters"]
+    assert len(figure.axes[0].patches) == 12
+    assert len({patch.get_edgecolor() for patch in figure.axes[0].patches}) == 3
+    assert len(figure.axes[0].collections) == 11  # one contour a mask that is not empty
+
+
+def test_one_image_is_enough():
+    png_bytes(contact_sheet(GREY[:1], titles=["one"], title="a longer title than the image is wide"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((GREY[0, 0],), "images: expected"),
+        ((GREY[:0],), "images: expected"),
+        ((GREY.expand(-1, 2, -1, -1),), "images: expected"),
+        ((GREY, torch.zeros(3)), "labels: expected 12"),
+    ],
+)
+def test_contact_sheet_names_what_is_wrong(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        contact_sheet(*arguments)
+
+
+def test_hits_and_misses_differ_in_colour_and_in_mark():
+    hits = torch.tensor([[True, False, True], [False, False, True]])
+    figure = neighbour_rows(
+        GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), hits, ["a", "b"], [list("cde"), list("fgh")]
+    )
+    png_bytes(figure)
+    marks = [t for t in texts(figure) if t in "✓✗"]
+    assert marks == ["✓", "✗", "✓", "✗", "✗", "✓"]
+    import matplotlib
+
+    edges = [matplotlib.colors.to_hex(p.get_edgecolor()).upper() for p in figure.axes[0].patches]
+    assert [e for e in edges if e in (HIT, MISS)] == [HIT, MISS, HIT, MISS, MISS, HIT]
+    assert set("abcdefgh") <= set(texts(figure)) and len(shown(figure)) == 8
+
+
+def test_neighbour_rows_names_what_is_wrong():
+    with pytest.raises(ValueError, match="neighbour_images, hits"):
+        neighbour_rows(GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), torch.ones(2, 2))
+    with pytest.raises(ValueError, match="query_titles: expected 2"):
+        neighbour_rows(GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), torch.ones(2, 3), ["a"])
+
+
+def test_overlay_shows_weights_relative_to_uniform():
+    weights = torch.ones(2, 4, 4)
+    weights[1] = 0
+    weights[1, 0, 0] = 5.0
+    figure = pooling_overlay(GREY[:2], weights, masks=MASKS[:2], titles=["x", "y"], title="t")
+    heat = [image.get_array() for image in figure.axes[0].images if image.get_array().shape == (4, 4)]
+    assert np.allclose(heat[0], 0)  # log2 of 1
+    assert heat[1][0, 0] == 3 and heat[1][1, 1] == -3  # clipped at 8 times and at 1/8
+    assert len(figure.axes) == 2 and len(png_bytes(figure)) < 150_000
+    both = pooling_overlay(GREY[:2], {"GAP": weights[:1].expand(2, -1, -1), "GSP": weights * 3})
+    assert {"image", "GAP", "GSP"} <= set(texts(both))
+
+
+@pytest.mark.parametrize(
+    "bad", [torch.zeros(2, 4, 4), -torch.ones(2, 4, 4), torch.full((2, 4, 4), torch.nan), torch.ones(2, 4)]
+)
+def test_overlay_rejects_bad_weights(bad):
+    with pytest.raises(ValueError, match="weights: expected"):
+        pooling_overlay(GREY[:2], bad)
+
+
+def test_overlay_rejects_another_number():
+    with pytest.raises(ValueError, match="weights: expected 2"):
+        pooling_overlay(GREY[:2], torch.ones(3, 4, 4))

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from dmlnb.plots import embedding_map, png_bytes, project
+from dmlnb.plots.style import FAINT
+
+
+def test_pca_is_pca():
+    embeddings = torch.randn(50, 6) * torch.tensor([5.0, 3.0, 1.0, 1.0, 1.0, 1.0]) + 7
+    found, expected = project(embeddings), PCA(2).fit_transform(embeddings.numpy())
+    for axis in range(2):
+        assert np.allclose(found[:, axis], expected[:, axis], atol=1e-3) or np.allclose(
+            found[:, axis], -expected[:, axis], atol=1e-3
+        )
+    assert np.array_equal(found, project(embeddings)) and np.allclose(
+        found, project(embeddings + 100.0), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (2, 5), (5, 1), (5, 2)])
+def test_pca_of_little(shape):
+    points = project(torch.randn(*shape))
+    assert points.shape == (shape[0], 2) and np.isfinite(points).all()
+
+
+def test_pca_of_equal_points():
+    assert np.allclose(project(torch.ones(4, 3)), 0)
+    png_bytes(embedding_map(project(torch.ones(4, 3)), torch.tensor([0, 0, 1, 1])))
+
+
+def test_umap_separates_groups_and_repeats_itself():
+    centres = torch.eye(3, 8).repeat_interleave(20, dim=0)
+    embeddings = torch.nn.functional.normalize(centres + 0.05 * torch.randn(60, 8), dim=1)
+    points = project(embeddings, "umap", seed=1, neighbours=8)
+    assert points.shape == (60, 2) and np.array_equal(
+        points, project(embeddings, "umap", seed=1, neighbours=8)
+    )
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    same = np.equal.outer(np.arange(60) // 20, np.arange(60) // 20)
+    assert distance[same].mean() < distance[~same].mean()
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "arguments", "words"),
+    [
+        (torch.randn(5, 3), {"method": "tsne"}, "method: expected"),
+        (torch.randn(5001, 2), {"method": "umap"}, "at most 5000"),
+        (torch.randn(10, 3), {"method": "umap"}, "neighbours: expected 2 .. 9"),
+        (torch.randn(5), {}, "embeddings: expected"),
+        (torch.full((5, 2), torch.nan), {}, "embeddings: expected finite"),
+    ],
+)
+def test_project_names_what_is_wrong(embeddings, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        project(embeddings, **arguments)
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def test_few_classes_are_all_coloured():
+    figure = embedding_map(torch.randn(20, 2), torch.arange(20) % 4, class_names=list("abcd"), title="t")
+    png_bytes(figure)
+    assert legend(figure) == list("abcd")
+
+
+def test_other_classes_are_grey():
+    labels = torch.arange(60) % 12
+    figure = embedding_map(torch.randn(60, 2), labels, highlight=[11, 2])
+    assert legend(figure) == ["class 11", "class 2", "10 other classes"]
+    assert len(figure.axes[0].collections[0].get_offsets()) == 50
+    from matplotlib.colors import to_hex
+
+    assert to_hex(figure.axes[0].collections[0].get_facecolor()[0]).upper() == FAINT
+    assert legend(embedding_map(torch.randn(60, 2), labels))[-1] == "4 other classes"
+
+
+def test_a_class_keeps_its_colour_between_maps():
+    labels = torch.arange(60) % 12
+    one = embedding_map(torch.randn(60, 2), labels, highlight=[5]).axes[0].collections[1]
+    two = embedding_map(torch.randn(6, 2), torch.tensor([5] * 6)).axes[0].collections[1]
+    assert (one.get_facecolor() == two.get_facecolor()).all()
+
+
+@pytest.mark.parametrize(
+    ("points", "labels", "highlight", "words"),
+    [
+        (torch.randn(4, 3), torch.zeros(4), None, "points, labels"),
+        (torch.randn(4, 2), torch.zeros(3), None, "points, labels"),
+        (torch.randn(9, 2), torch.arange(9), range(9), "highlight: expected at most 8"),
+    ],
+)
+def test_embedding_map_names_what_is_wrong(points, labels, highlight, words):
+    with pytest.raises(ValueError, match=words):
+        embedding_map(points, labels, highlight=highlight)

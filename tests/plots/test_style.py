@@ -1,0 +1,73 @@
+import io
+import re
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dmlnb.plots import (
+    METHOD_COLORS,
+    class_colors,
+    class_markers,
+    method_color,
+    method_marker,
+    new_figure,
+    png_bytes,
+    style,
+)
+from dmlnb.plots.style import METHOD_MARKERS, to_numpy
+
+
+def test_methods_have_colours_of_their_own_and_neighbours_differ_in_marker():
+    assert set(METHOD_MARKERS) == set(METHOD_COLORS)
+    named = ["random network", "raw pixels", "GAP", "GMP", "GeM", "GSP", "GSP+GeM", "XML", "CCP"]
+    assert len({method_marker(name) for name in named}) == len(named)
+    assert len({METHOD_COLORS[name] for name in named}) == len(named)
+
+
+def test_an_unknown_method_keeps_its_colour():
+    assert method_color("my own") == method_color("my own") != method_color("another")
+    assert re.fullmatch("#[0-9a-f]{6}", method_color("my own")) and method_marker("my own") == "o"
+
+
+def test_a_class_has_the_same_colour_for_every_number_of_classes():
+    many = class_colors(150)
+    assert len(many) == 150 and len(set(many)) == 150
+    assert all(class_colors(n) == many[:n] for n in (0, 1, 8, 9, 40))
+    assert class_markers(10)[8:] == class_markers(2)
+
+
+def test_the_theme_stays_inside_its_context():
+    before = dict(matplotlib.rcParams)
+    with style():
+        assert matplotlib.rcParams["axes.spines.top"] is False
+    assert dict(matplotlib.rcParams) == before
+    new_figure()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_figures_are_unknown_to_pyplot():
+    import matplotlib.pyplot as plt
+
+    figure, axes = new_figure(4, 2, columns=2)
+    assert type(figure) is Figure and axes.shape == (2,) and plt.get_fignums() == []
+
+
+def test_png_is_opaque_and_has_the_size_asked_for():
+    figure, ax = new_figure(4, 2)
+    ax.plot([0, 1], [0, 1])
+    picture = Image.open(io.BytesIO(png_bytes(figure, 50)))
+    assert picture.size == (200, 100) and "transparency" not in picture.info
+    assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert png_bytes(figure) == png_bytes(figure)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.bool])
+def test_to_numpy(dtype):
+    values = torch.ones(3).to(dtype)
+    assert to_numpy(values).tolist() == [1, 1, 1]
+    assert to_numpy(torch.ones(2, requires_grad=True)).shape == (2,)
+    assert isinstance(to_numpy([1, 2]), np.ndarray)
