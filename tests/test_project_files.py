@@ -161,3 +161,10 @@ def docstrings(file):
     tree = ast.parse(file.read_text(encoding="utf-8"))
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
     return "\n".join(ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+def test_stored_studies_travel_with_the_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    folder = ROOT / "dmlnb" / "results"
+    shipped = {file for pattern in settings["package-data"]["dmlnb.results"] for file in folder.glob(pattern)}
+    assert shipped and shipped == {file for file in folder.iterdir() if file.suffix not in (".py", "")}
