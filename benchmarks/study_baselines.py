@@ -3,12 +3,7 @@
 python -m benchmarks.study_baselines        # about 20 minutes on two cores; writes dmlnb/results/baselines.json
 """
 
-import time
-from concurrent.futures import ProcessPoolExecutor
-
-import torch
-
-from benchmarks.studies import measure, save
+from benchmarks.studies import collect, measure, save
 from dmlnb.data import Glyphs
 from dmlnb.pooling import GeneralizedMeanPooling, GlobalAveragePooling, GlobalMaxPooling
 from dmlnb.recipes import glyph_baseline
@@ -22,26 +17,15 @@ METHODS = {
 SEEDS = range(5)
 
 
-def run(job: tuple[str, int]) -> tuple[str, dict]:
-    method, seed = job
-    torch.set_num_threads(1)
+def run(method: str, seed: int) -> dict:
     pooling, steps = METHODS[method]
-    began = time.perf_counter()
     net, _ = glyph_baseline(pooling(), steps=steps, seed=seed, progress=False)
-    seconds = time.perf_counter() - began
-    row = {"seed": seed, "seconds": round(seconds, 1)}
-    row |= measure(net, Glyphs("test"))
-    row |= {f"validation_{key}": value for key, value in measure(net, Glyphs("validation")).items()}
-    print(method, row, flush=True)
-    return method, row
+    on_validation = {f"validation_{key}": value for key, value in measure(net, Glyphs("validation")).items()}
+    return measure(net, Glyphs("test")) | on_validation
 
 
 def main() -> None:
-    jobs = [(method, seed) for seed in SEEDS for method in METHODS]
-    runs = {method: [] for method in METHODS}
-    with ProcessPoolExecutor(2) as workers:
-        for method, row in workers.map(run, jobs):
-            runs[method].append(row)
+    runs = collect("baselines", run, list(METHODS), SEEDS)
     settings = {
         "steps": 700,
         "batch": "128 classes x 1",
