@@ -25,7 +25,8 @@ from dmlnb.retrieval import evaluate
 
 CLASSES, DIM = 253, 64
 SEEDS = range(5)
-DEFAULT = dict(head="gap", loss="cross-batch", weight=0.1, ridge=0.05, m=64, sharpness=10.0, cost="inner", project="before")  # fmt: skip
+DEFAULT = {"head": "gap", "loss": "cross-batch", "weight": 0.1, "ridge": 0.05, "m": 64, "sharpness": 10.0}
+DEFAULT |= {"cost": "inner", "project": "before"}
 GAP_SEARCH = {
     "GAP": {"weight": 0.0},
     "default": {},
@@ -55,7 +56,7 @@ SEARCH_STEPS, SEARCH_SEEDS = 300, range(2)
 
 
 class SameBatchLoss(nn.Module):
-    """The control: the same classifier of class codes, with a map that is trained on all classes, not fitted to half."""
+    """The control: the same classifier of class codes, with a trained map in place of the one fitted to a half."""
 
     def __init__(self, m: int, num_classes: int, dim: int, scale: float = 9.5):
         super().__init__()
