@@ -221,7 +221,7 @@ def draw_histogram_patches(image, histogram, patches, *, shown: int = 5) -> Figu
     colors = [FAINT] * len(histogram)
     for color, i in zip(class_colors(len(strongest)), strongest, strict=True):
         colors[i] = color
-    bars.bar(range(len(histogram)), histogram, color=colors, width=0.9)
+    bars.bar(range(len(histogram)), histogram.tolist(), color=colors, width=0.9)
     bars.axhline(1 / len(histogram), color=SOFT, linewidth=0.8, linestyle=":")
     bars.set(xlabel="prototype", title="histogram z", xlim=(-0.7, len(histogram) - 0.3))
     bars.set_ylim(0, max(0.1, math.ceil(10 * float(histogram.max())) / 10))

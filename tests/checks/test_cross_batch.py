@@ -98,7 +98,7 @@ WRONG = {
     "everything": ("first_half", lambda y: torch.ones(len(y)), "both halves hold"),
     "one class": ("first_half", lambda y: y == y[0], "half of the classes"),
     "row numbers": ("first_half", lambda y: torch.arange(3), "one True or False a row"),
-    "parity of the label": ("first_half", lambda y: y % 2 == 0, "half of the classes"),
+    "parity of the label": ("first_half", lambda y: y % 2 == 0, "both halves hold"),
     "own half": ("cross_batch_loss", loss_of_own_half, "the fit of the *other* half"),
     "mean of means": ("cross_batch_loss", loss_of_means, "every image counts the same"),
     "present classes": ("cross_batch_loss", loss_of_present_classes, "over all classes"),
