@@ -7,6 +7,7 @@ python -m benchmarks.study_cross_batch               # about 25 minutes; writes 
 The search changes one setting at a time and is stored, whole, with the results.
 """
 
+import json
 import sys
 
 import torch
@@ -14,7 +15,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.studies import collect, measure, save
+from benchmarks.studies import FINISHED, collect, measure, save
 from dmlnb.data import Glyphs
 from dmlnb.geometry import clip_to_ball, normalize
 from dmlnb.losses import CrossBatchLoss, class_halves, ridge_predictor
@@ -47,12 +48,22 @@ GSP = {"head": "gsp", "sharpness": 5.0}
 GSP_SEARCH = {
     "GSP": GSP | {"weight": 0.0},
     "GSP, default": GSP,
+    "GSP, weight 0.02": GSP | {"weight": 0.02},
     "GSP, weight 0.5": GSP | {"weight": 0.5},
     "GSP, ridge 0.0005": GSP | {"ridge": 0.0005},
     "GSP, weight 0.5, ridge 0.0005": GSP | {"weight": 0.5, "ridge": 0.0005},
 }
 SEARCH = GAP_SEARCH | GSP_SEARCH
 SEARCH_STEPS, SEARCH_SEEDS = 300, range(2)
+
+STEPS = 700
+METHODS = {
+    "GAP": {"weight": 0.0},
+    "XML": {},
+    "same-batch classifier": {"loss": "same-batch"},
+    "GSP": GSP | {"weight": 0.0},
+    "GSP, zero-shot loss": GSP,
+}
 
 
 class SameBatchLoss(nn.Module):
@@ -93,13 +104,12 @@ def fit(settings: dict, seed: int, steps: int, validate=None) -> tuple[Attribute
     )
 
 
-def explained(attributes: Tensor, embeddings: Tensor, first: Tensor, second: Tensor) -> tuple[float, Tensor]:
+def explained(z: Tensor, x: Tensor, first: Tensor, second: Tensor) -> tuple[float, Tensor]:
     """Fit prototypes on `first`, explain `second`: share of its spread that is left, and what is predicted for it.
 
     The ridge is a thousandth of the attributes' variance, so that no scaling of them matters; the spread is round the
     mean of `first`.
     """
-    z, x = attributes.double(), normalize(embeddings.double())
     ridge = 1e-3 * float((z[first] - z[first].mean(dim=0)).square().sum()) / z.shape[1]
     predicted = z[second] @ ridge_predictor(z[first], x[first], ridge)
     left = (x[second] - predicted).square().sum() / (x[second] - x[first].mean(dim=0)).square().sum()
@@ -113,6 +123,7 @@ def transfer(net: AttributeNet, data: Glyphs) -> dict[str, float]:
 
 
 def transfer_of(z: Tensor, x: Tensor, labels: Tensor) -> dict[str, float]:
+    z, x = z.double(), normalize(x.double())
     first, second = class_halves(labels)
     rows = torch.arange(len(labels))
     even, odd = rows[rows % 2 == 0], rows[rows % 2 == 1]  # halves of the same classes
@@ -120,9 +131,18 @@ def transfer_of(z: Tensor, x: Tensor, labels: Tensor) -> dict[str, float]:
     back, predicted_back = explained(z, x, second, first)
     report = evaluate(torch.cat([predicted, predicted_back]), labels[torch.cat([second, first])])
     same = (explained(z, x, even, odd)[0] + explained(z, x, odd, even)[0]) / 2
+    codes = torch.stack(
+        [x[labels == c].mean(dim=0) for c in labels.unique()]
+    )  # (C, d); unseen classes have no others
+    targets = codes[labels]
+    hits = [
+        torch.cdist(explained(z, targets, *halves)[1], codes).argmin(dim=1) == labels[halves[1]]
+        for halves in ((first, second), (second, first))
+    ]
     return {
         "error_other_classes": (there + back) / 2,
         "error_same_classes": same,
+        "zero_shot_accuracy": float(torch.cat(hits).double().mean()),
         "explained_map_at_r": report.map_at_r,
         "explained_recall_at_1": report.recall_at[1],
     }
@@ -146,7 +166,53 @@ def run_search(method: str, seed: int) -> dict:
     return measure(net, data) | transfer(net, data) | {"loss": history[-1]["loss"]}
 
 
+def run(method: str, seed: int) -> dict:
+    """One network of the study: test classes read once, at the end; validation classes along the way."""
+    greek = Glyphs("validation", clutter=4, seed=1)
+    net, history = fit(
+        METHODS[method], seed, STEPS, validate=lambda net: {"map": measure(net, greek)["map_at_r"]}
+    )
+    test = Glyphs("test")
+    row = measure(net, test) | transfer(net, test)
+    if method == "GAP":  # prototypes that were fitted afterwards, without labels
+        attributes = kmeans_attributes(net, test, DEFAULT["m"])
+        found = transfer_of(attributes, embed(net, test.images), test.labels)
+        row |= {f"{key}_kmeans": value for key, value in found.items()}
+    return row | {"validation_map_at_r_by_step": [entry["map"] for entry in history if "map" in entry]}
+
+
+def search_rows() -> list[dict]:
+    """All regimes that were tried, averaged over the seeds of the search."""
+    rows = []
+    for part in ("gap", "gsp"):
+        lines = (FINISHED / f"cross_batch_search_{part}.jsonl").read_text().splitlines()
+        tried = [json.loads(line) for line in lines]
+        for method in dict.fromkeys(row["method"] for row in tried):
+            own = [row for row in tried if row["method"] == method]
+            mean = {
+                key: sum(row[key] for row in own) / len(own)
+                for key in own[0]
+                if key not in ("method", "seed")
+            }
+            rows.append({"method": method, "seeds": len(own)} | mean)
+    return rows
+
+
+def main() -> None:
+    runs = collect("cross_batch", run, list(METHODS), SEEDS)
+    settings = {
+        "steps": STEPS,
+        "batch": "128 classes x 1",
+        "loss": "Proxy-Anchor, and a loss on attributes",
+        "methods": {method: DEFAULT | chosen for method, chosen in METHODS.items()},
+        "search": {"steps": SEARCH_STEPS, "data": "validation classes, clutter 4", "rows": search_rows()},
+    }
+    save("cross_batch", "python -m benchmarks.study_cross_batch", settings, runs)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["search"]:
         part = GAP_SEARCH if sys.argv[2] == "gap" else GSP_SEARCH
         collect(f"cross_batch_search_{sys.argv[2]}", run_search, list(part), SEARCH_SEEDS)
+    else:
+        main()
