@@ -1,4 +1,4 @@
-"""The course's baseline: one tested recipe that every method starts from.
+"""The course's baselines: one tested recipe for images and one for bags of tokens, that every method starts from.
 
 Its choices were made on the validation script (Greek); test scripts are read only for the numbers that are reported.
 """
@@ -7,10 +7,12 @@ import os
 
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
-from dmlnb.data import ClassBatches, Glyphs
-from dmlnb.losses import ProxyAnchorLoss
+from dmlnb.data import ClassBatches, Glyphs, TokenBags
+from dmlnb.losses import ProxyAnchorLoss, cosine_contrastive_loss
 from dmlnb.models import EmbeddingNet, small_resnet
+from dmlnb.pooling import GeneralizedSumPooling
 from dmlnb.training import train
 
 
@@ -67,3 +69,45 @@ def glyph_baseline(
                 progress=progress,
             )
     return net.eval(), history
+
+
+def bag_baseline(
+    pooling: nn.Module, *, nuisance: float = 0.7, steps: int = 1500, seed: int = 0, progress: bool = True
+) -> nn.Sequential:
+    """Train a linear map of the tokens, and a pooling over them, on `TokenBags("train")`.
+
+    The loss is `cosine_contrastive_loss`, with 10 classes of 4 bags a batch. A `GeneralizedSumPooling` gets
+    its prototypes by `init_prototypes` from the untrained map's averages of the training bags.
+
+    Args:
+        pooling: a module `(B, 8, n, 1) -> (B, 8)`.
+        nuisance: mean share of nuisance tokens.
+        steps: training steps; 0 gives the untrained map of this seed.
+        seed: of the world (centres, classes, bags), the weights and the batches.
+        progress: show a bar.
+
+    Returns:
+        The linear map and the pooling, in evaluation mode; it takes bags as maps, `tokens.mT[..., None]`.
+
+    Raises:
+        ValueError: if `steps` is negative.
+
+    Taught in notebook 02.
+    """
+    if steps < 0:
+        raise ValueError(f"steps: expected 0 or more, got {steps}")
+    data = TokenBags("train", nuisance=nuisance, seed=seed)
+    maps = data.tokens.mT[..., None]  # (N, 8, n, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Conv2d(8, 8, 1, bias=False), pooling)
+        if isinstance(pooling, GeneralizedSumPooling):
+            pooling.init_prototypes(net[0](maps).detach().mean(dim=(2, 3)))
+        optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+        batches = ClassBatches(data.labels, 10, 4, steps, seed=seed) if steps else []
+        for batch in tqdm(batches, disable=not progress, desc="training"):
+            loss = cosine_contrastive_loss(net(maps[batch]), data.labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return net.eval()

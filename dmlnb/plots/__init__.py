@@ -18,6 +18,7 @@ from dmlnb.plots.style import (
     png_bytes,
     style,
 )
+from dmlnb.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
 
 __all__ = [
     "METHOD_COLORS",
@@ -29,10 +30,13 @@ __all__ = [
     "draw_bound",
     "draw_curve",
     "draw_histogram_assignment",
+    "draw_pooling_plan",
     "draw_prototype_demo",
     "draw_ranking",
     "draw_reconstruction_curve",
     "draw_retrieval_toy",
+    "draw_transport",
+    "draw_transport_demo",
     "embedding_map",
     "method_bars",
     "method_color",
