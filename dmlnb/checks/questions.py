@@ -94,6 +94,43 @@ QUESTIONS = {
             "c": "that would need sharp shares; γ = 0 makes them all equal",
         },
     ),
+    "02-mass": Question(
+        "A bag holds 24 tokens; the gates of 8 of them are 0.9, of the others 0. What is the mass μ, and how large "
+        "is the weight of one of the 8 in the pooled sum?",
+        {"a": "μ = 0.3, weight 1/8", "b": "μ = 0.9, weight 0.9/24", "c": "μ = 0.3, weight 0.9/24"},
+        "a",
+        {
+            "a": "μ is the mean gate, 8 · 0.9 / 24; the weights are gates over their sum, so each of the 8 has 1/8",
+            "b": "0.9 is the gate of the chosen ones; μ is the mean over all 24",
+            "c": "the weights of the pooled sum add up to 1: divide by the mass",
+        },
+    ),
+    "02-nuisance": Question(
+        "About 70 % of the tokens of a bag are nuisance, the same for all classes. You may set the mass once. What do "
+        "you expect of μ = 0.9?",
+        {
+            "a": "it is best: almost nothing is lost",
+            "b": "it is hardly better than GAP: most of what must be shipped is nuisance",
+            "c": "it is worse than GAP, because the residual bin takes the wrong tokens",
+        },
+        "b",
+        {
+            "a": "nothing is lost, but what is the shipped mass made of, when 0.9 must go and 0.3 is good?",
+            "b": "with 0.9 to ship and 0.3 worth shipping, two thirds of the shipped mass is nuisance",
+            "c": "the bin takes the most expensive tokens; with trained prototypes these are nuisance",
+        },
+    ),
+    "02-linear": Question(
+        "A linear programme ships the mass μ = 0.3 of n = 10 tokens, one of them nearest to two prototypes at once. "
+        "How many gates are strictly between 0 and 1?",
+        {"a": "none", "b": "one: the token between two prototypes", "c": "about three"},
+        "a",
+        {
+            "a": "3 tokens go whole, 7 stay; a tie between prototypes splits the plan, not the gate",
+            "b": "that token may split its mass between the prototypes, but it goes whole or stays whole",
+            "c": "three gates are 1; between 0 and 1 there could be one at most, if μ n were no whole number",
+        },
+    ),
 }
 
 
