@@ -22,12 +22,16 @@ POOLINGS |= {
     for m in MASSES
 }
 METHODS = [f"{name} | nuisance {share:g}" for share in NUISANCES for name in POOLINGS]
+METHODS += [f"{name}, hidden layer | nuisance 0.7" for name in ("GAP", "GMP", "GSP μ=0.3 γ=20")]
 
 
 def run(method: str, seed: int) -> dict:
     name, share = method.split(" | nuisance ")
+    name, *hidden = name.split(", hidden")
     torch.manual_seed(seed)
-    net = bag_baseline(POOLINGS[name](), nuisance=float(share), seed=seed, progress=False)
+    net = bag_baseline(
+        POOLINGS[name](), hidden=32 if hidden else 0, nuisance=float(share), seed=seed, progress=False
+    )
     row = {}
     for split in ("validation", "test"):
         bags = TokenBags(split, nuisance=float(share), seed=seed)
@@ -38,6 +42,10 @@ def run(method: str, seed: int) -> dict:
             if split == "test" and hasattr(net[1], "pool"):
                 weights = net[1].pool(net[0](maps)).weights[..., 0]  # (N, n)
                 row["mass_on_own"] = (weights * ~bags.nuisance).sum(dim=1).mean().item()
+            length = net[0](maps).norm(dim=1)[..., 0]  # (N, n), of the test bags
+    row["length_own"], row["length_nuisance"] = (
+        length[p].mean().item() for p in (~bags.nuisance, bags.nuisance)
+    )
     return row | {"own_tokens": (~bags.nuisance).float().mean().item()}
 
 

@@ -33,6 +33,13 @@ def test_the_map_of_a_seed_is_the_same_for_every_pooling():
     assert torch.equal(first[0].weight, second[0].weight)
 
 
+def test_a_hidden_layer():
+    net = bag_baseline(GlobalAveragePooling(), hidden=5, steps=1, progress=False)
+    assert net[0][0].weight.shape == (5, 8, 1, 1) and net(torch.randn(2, 8, 3, 1)).shape == (2, 8)
+    with pytest.raises(ValueError, match="hidden: expected 0 or more"):
+        bag_baseline(GlobalAveragePooling(), hidden=-1)
+
+
 @pytest.mark.parametrize("recipe", [bag_baseline, glyph_baseline])
 def test_negative_steps_are_refused(recipe):
     with pytest.raises(ValueError, match="steps: expected 0 or more"):
