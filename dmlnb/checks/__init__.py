@@ -1,5 +1,6 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
+from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
 from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
@@ -9,12 +10,16 @@ __all__ = [
     "average_precision_at_r",
     "cheapest_tokens",
     "cover_radius",
+    "cross_batch_loss",
+    "first_half",
     "gap",
     "gated_sum",
     "gates",
     "hard_histogram",
     "predict",
+    "proximal_step",
     "recall_at_1",
+    "ridge_predictor",
     "scores",
     "soft_histogram",
 ]

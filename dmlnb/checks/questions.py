@@ -131,6 +131,49 @@ QUESTIONS = {
             "c": "three gates are 1; between 0 and 1 there could be one at most, if μ n were no whole number",
         },
     ),
+    "03-absent": Question(
+        "Prototype i occurs in no image of the batch that is fitted: its column of Z is zero. What is row i of the "
+        "ridge fit?",
+        {
+            "a": "zero",
+            "b": "the mean of the other rows",
+            "c": "undefined: the system has no unique solution",
+        },
+        "a",
+        {
+            "a": "it changes no prediction on this batch, so the ridge alone decides, and the ridge wants it short",
+            "b": "nothing in the objective ties one row to another: what does the ridge say of a row without data?",
+            "c": "so it would be without a ridge; with ε > 0 exactly one row is the shortest",
+        },
+    ),
+    "03-start": Question(
+        "An untrained network, C training classes, a cross-batch loss. Where does its loss start?",
+        {
+            "a": "at log C, as for any classifier that knows nothing",
+            "b": "below log C",
+            "c": "above log C",
+        },
+        "c",
+        {
+            "a": "a prediction of zero would give log C; here it is a mix of class codes, but of which classes?",
+            "b": "that would need codes of classes that the fit has never met",
+            "c": "every prediction mixes codes of the other half, which are all wrong, and so they score too high",
+        },
+    ),
+    "03-forgetting": Question(
+        "The prototypes do not move and the noise stays the same. Which fit is nearest to the truth in the end?",
+        {
+            "a": "the full recursion",
+            "b": "the one with forgetting, since it can still correct itself",
+            "c": "the memoryless fit, since it is unbiased by the past",
+        },
+        "a",
+        {
+            "a": "old batches are as good as new ones, so forgetting them only leaves more noise in",
+            "b": "correcting itself pays when the truth moves; here it means to average over fewer batches",
+            "c": "it averages over one batch only, and its ridge pulls it to zero each time anew",
+        },
+    ),
 }
 
 

@@ -6,6 +6,12 @@ from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
 from dmlnb.plots.lines import draw_bound, draw_curve
 from dmlnb.plots.maps import embedding_map, project
 from dmlnb.plots.prototypes import demo_tokens, draw_histogram_assignment, draw_prototype_demo
+from dmlnb.plots.recursion import (
+    draw_histogram_patches,
+    draw_recursion,
+    draw_recursion_steps,
+    recursion_world,
+)
 from dmlnb.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
 from dmlnb.plots.setup import notebook_setup
 from dmlnb.plots.style import (
@@ -30,10 +36,13 @@ __all__ = [
     "draw_bound",
     "draw_curve",
     "draw_histogram_assignment",
+    "draw_histogram_patches",
     "draw_pooling_plan",
     "draw_prototype_demo",
     "draw_ranking",
     "draw_reconstruction_curve",
+    "draw_recursion",
+    "draw_recursion_steps",
     "draw_retrieval_toy",
     "draw_transport",
     "draw_transport_demo",
@@ -48,6 +57,7 @@ __all__ = [
     "png_bytes",
     "pooling_overlay",
     "project",
+    "recursion_world",
     "retrieval_toy",
     "style",
     "training_curve",

@@ -4,7 +4,7 @@ from dmlnb.pooling.attention import AttentionPooling
 from dmlnb.pooling.costs import PooledFeatures, prototype_costs
 from dmlnb.pooling.gates import gates_of_mass
 from dmlnb.pooling.gsp import GeneralizedSumPooling
-from dmlnb.pooling.histogram import hard_histogram, soft_assignment, soft_histogram
+from dmlnb.pooling.histogram import HistogramPooling, hard_histogram, soft_assignment, soft_histogram
 from dmlnb.pooling.simple import (
     GeneralizedMeanPooling,
     GlobalAveragePooling,
@@ -21,6 +21,7 @@ __all__ = [
     "GeneralizedSumPooling",
     "GlobalAveragePooling",
     "GlobalMaxPooling",
+    "HistogramPooling",
     "PooledFeatures",
     "TransportPlan",
     "gates_of_mass",

@@ -13,9 +13,11 @@ Source: [gurbuz2023xml], appendix. Taught in notebook 01.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dmlnb.geometry import inner_products, pairwise_distances
+from dmlnb.geometry import clip_to_ball, inner_products, pairwise_distances
+from dmlnb.pooling.costs import PooledFeatures, require_maps
+from dmlnb.pooling.simple import global_average_pool
 
 
 def _scores(features: Tensor, prototypes: Tensor, cost: str) -> Tensor:  # -> (B, n, m)
@@ -91,3 +93,53 @@ def hard_histogram(features: Tensor, prototypes: Tensor, *, cost: str = "inner")
     winner = scores.argmax(dim=2)  # (B, n)
     won = scores.new_zeros(len(features), len(prototypes))
     return won.scatter_add_(1, winner, torch.ones_like(winner, dtype=won.dtype)) / winner.shape[1]
+
+
+class HistogramPooling(nn.Module):
+    """Average pooling that also counts: the vector is GAP, the attributes are a soft histogram over prototypes.
+
+    $$ x = \\frac1n \\sum_j f_j, \\qquad
+       z_i = \\frac1n \\sum_j \\mathrm{softmax}_i(\\gamma\\, s(\\nu_i, \\bar f_j)), \\qquad
+       \\bar f = f / \\max(1, \\lVert f \\rVert) $$
+
+    The histogram is for training (`CrossBatchLoss`); retrieval uses x, so that nothing is paid for it in use. The
+    features are clipped to the unit ball, the prototypes are left as they are learned.
+
+    Args:
+        dim: size d of the features.
+        num_prototypes: m.
+        sharpness: γ >= 0, inverse temperature.
+        cost: what a region scores by: `"inner"`, the inner product, or `"euclidean"`, minus the distance.
+
+    Shape:
+        features (B, d, H, W) -> (B, d); attributes (B, m) from `pool`.
+
+    Raises:
+        ValueError: for arguments out of range, features of another shape, integers.
+
+    Source: the head `MetaGlobalPooling` in the code released with [gurbuz2023gsp], with its defaults; that it is
+    the head of [gurbuz2023xml] is our inference. Taught in notebook 03.
+    """
+
+    def __init__(self, dim: int, num_prototypes: int = 32, sharpness: float = 10.0, *, cost: str = "inner"):
+        super().__init__()
+        if dim < 1 or num_prototypes < 1:
+            raise ValueError(f"dim, num_prototypes: expected positive sizes, got {dim} and {num_prototypes}")
+        if not 0 <= sharpness < float("inf"):
+            raise ValueError(f"sharpness: expected a finite number >= 0, got {sharpness}")
+        if cost not in ("inner", "euclidean"):
+            raise ValueError(f"cost: expected 'inner' or 'euclidean', got {cost!r}")
+        self.prototypes = nn.Parameter(nn.init.xavier_uniform_(torch.empty(num_prototypes, dim)))  # (m, d)
+        self.sharpness, self.cost = sharpness, cost
+
+    def forward(self, features: Tensor) -> Tensor:
+        require_maps(features, self.prototypes.shape[1])
+        return global_average_pool(features)
+
+    def pool(self, features: Tensor) -> PooledFeatures:
+        """Vector, weights and attributes: (B, d, H, W) -> `PooledFeatures`; all weights are 1/n."""
+        vector = self(features)
+        tokens = clip_to_ball(features.flatten(2).transpose(1, 2))  # (B, n, d)
+        attributes = soft_histogram(tokens, self.prototypes, self.sharpness, cost=self.cost)
+        weights = attributes.new_full((len(features), *features.shape[2:]), 1 / tokens.shape[1])
+        return PooledFeatures(vector, weights, attributes)

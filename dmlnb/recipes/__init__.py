@@ -1,0 +1,7 @@
+"""Recipes: whole trainings with tested settings, one file each, that every method of the course starts from."""
+
+from dmlnb.recipes.attributes import glyph_with_attributes
+from dmlnb.recipes.bags import bag_baseline
+from dmlnb.recipes.glyphs import glyph_baseline
+
+__all__ = ["bag_baseline", "glyph_baseline", "glyph_with_attributes"]
