@@ -1,6 +1,8 @@
 """Losses: tensors in, a scalar tensor out; they drop into any training loop."""
 
+from dmlnb.losses.chance import ChanceConstrainedLoss, ProximalAnchor
 from dmlnb.losses.pairs import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
+from dmlnb.losses.projection import AlternatingProjection
 from dmlnb.losses.proxies import (
     ProxyAnchorLoss,
     ProxyNCALoss,
@@ -11,6 +13,9 @@ from dmlnb.losses.proxies import (
 )
 
 __all__ = [
+    "AlternatingProjection",
+    "ChanceConstrainedLoss",
+    "ProximalAnchor",
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "SoftTripleLoss",
