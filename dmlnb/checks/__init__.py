@@ -1,5 +1,6 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
+from dmlnb.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
 from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
@@ -11,13 +12,17 @@ __all__ = [
     "cheapest_tokens",
     "cover_radius",
     "cross_batch_loss",
+    "farthest_first",
     "first_half",
     "gap",
     "gated_sum",
     "gates",
     "hard_histogram",
+    "markov_bound",
     "predict",
+    "proximal_gradient",
     "proximal_step",
+    "proxy_cover",
     "recall_at_1",
     "ridge_predictor",
     "scores",

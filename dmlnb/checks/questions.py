@@ -174,6 +174,51 @@ QUESTIONS = {
             "c": "it averages over one batch only, and its ridge pulls it to zero each time anew",
         },
     ),
+    "04-markov": Question(
+        "The mean loss of an anchor is 0.3. What do you know of the share of pairs with loss ≥ 0.5, and of the share "
+        "with loss ≥ 0.2?",
+        {
+            "a": "at most 60 % and at most 100 %",
+            "b": "at most 60 % and at most 150 %, so the second is a violated constraint",
+            "c": "nothing without the distribution of the losses",
+        },
+        "a",
+        {
+            "a": "0.3 / 0.5 = 60 %; 0.3 / 0.2 is above one, so the second bound says nothing: it is vacuous",
+            "b": "a share above 100 % is no violation; the bound is merely empty there",
+            "c": "losses are not negative, and that alone is enough for Markov's step",
+        },
+    ),
+    "04-coalesce": Question(
+        "Four free proxies of a class minimise their mean distance to the class's samples, which stay where they are. "
+        "They begin at four different samples. Where do they end?",
+        {
+            "a": "spread out, each in the middle of a quarter of the samples",
+            "b": "at the four samples where they began",
+            "c": "all at one point, the geometric median",
+        },
+        "c",
+        {
+            "a": "that is k-means, where a sample pulls only its nearest proxy; here every sample pulls every proxy",
+            "b": "a proxy on a sample is still pulled by all the others",
+            "c": "each proxy solves the same problem, and that problem has one solution",
+        },
+    ),
+    "04-outlier": Question(
+        "A class has many samples near zero and one far out. K = 1, and the proxy is at the middle of the many. It is "
+        "selected anew, farthest from the old one. What happens to the cover radius?",
+        {
+            "a": "it falls, since the far sample is covered now",
+            "b": "it stays about the same, or grows",
+            "c": "it becomes zero",
+        },
+        "b",
+        {
+            "a": "the far sample is covered, and now the many are far away: who covers them with K = 1?",
+            "b": "the proxy has jumped to the far sample; now the farthest of the many sets the radius",
+            "c": "one ball round the far sample must still reach the many",
+        },
+    ),
 }
 
 

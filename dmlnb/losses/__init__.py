@@ -1,5 +1,6 @@
 """Losses: tensors in, a scalar tensor out; they drop into any training loop."""
 
+from dmlnb.losses.chance import ChanceConstrainedLoss, ProximalAnchor
 from dmlnb.losses.cross_batch import (
     CrossBatchLoss,
     JointLoss,
@@ -8,6 +9,7 @@ from dmlnb.losses.cross_batch import (
     ridge_predictor,
 )
 from dmlnb.losses.pairs import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
+from dmlnb.losses.projection import AlternatingProjection
 from dmlnb.losses.proxies import (
     ProxyAnchorLoss,
     ProxyNCALoss,
@@ -19,9 +21,12 @@ from dmlnb.losses.proxies import (
 from dmlnb.losses.recursive import LinearFit, kalman_update, prior_of, recursive_fit, start_fit
 
 __all__ = [
+    "AlternatingProjection",
+    "ChanceConstrainedLoss",
     "CrossBatchLoss",
     "JointLoss",
     "LinearFit",
+    "ProximalAnchor",
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "SoftTripleLoss",

@@ -1,6 +1,16 @@
 """Figures: arrays in, a matplotlib Figure out, in one look."""
 
 from dmlnb.plots.assignment import assignment_maps
+from dmlnb.plots.chance_demo import draw_chance_demo
+from dmlnb.plots.covering import (
+    cover_points,
+    disc_projections,
+    disc_violation,
+    draw_cover,
+    draw_cover_demo,
+    draw_differences,
+    draw_disc_projections,
+)
 from dmlnb.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
 from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
 from dmlnb.plots.lines import draw_bound, draw_curve
@@ -32,9 +42,17 @@ __all__ = [
     "class_colors",
     "class_markers",
     "contact_sheet",
+    "cover_points",
     "demo_tokens",
+    "disc_projections",
+    "disc_violation",
     "draw_bound",
+    "draw_chance_demo",
+    "draw_cover",
+    "draw_cover_demo",
     "draw_curve",
+    "draw_differences",
+    "draw_disc_projections",
     "draw_histogram_assignment",
     "draw_histogram_patches",
     "draw_pooling_plan",
