@@ -9,11 +9,14 @@ from dmlnb.losses.proxies import (
     proxy_nca_loss,
     soft_triple_loss,
 )
+from dmlnb.losses.templates import TemplateSupervision, class_template_loss
 
 __all__ = [
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "SoftTripleLoss",
+    "TemplateSupervision",
+    "class_template_loss",
     "contrastive_loss",
     "cosine_contrastive_loss",
     "multi_similarity_loss",
