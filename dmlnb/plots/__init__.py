@@ -18,6 +18,7 @@ from dmlnb.plots.style import (
     png_bytes,
     style,
 )
+from dmlnb.plots.templates import draw_assignment_sweep, draw_region_match, match_maps, template_patches
 
 __all__ = [
     "METHOD_COLORS",
@@ -26,14 +27,17 @@ __all__ = [
     "class_markers",
     "contact_sheet",
     "demo_tokens",
+    "draw_assignment_sweep",
     "draw_bound",
     "draw_curve",
     "draw_histogram_assignment",
     "draw_prototype_demo",
     "draw_ranking",
     "draw_reconstruction_curve",
+    "draw_region_match",
     "draw_retrieval_toy",
     "embedding_map",
+    "match_maps",
     "method_bars",
     "method_color",
     "method_marker",
@@ -46,5 +50,6 @@ __all__ = [
     "project",
     "retrieval_toy",
     "style",
+    "template_patches",
     "training_curve",
 ]
