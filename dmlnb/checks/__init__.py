@@ -5,13 +5,17 @@ from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
 from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
+from dmlnb.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
 from dmlnb.checks.transport import cheapest_tokens, gated_sum, gates, scores
 
 __all__ = [
+    "add_matches",
     "average_precision_at_r",
+    "batchnorm_relu",
     "cheapest_tokens",
     "cover_radius",
     "cross_batch_loss",
+    "dense_loss",
     "farthest_first",
     "first_half",
     "gap",
@@ -27,4 +31,5 @@ __all__ = [
     "ridge_predictor",
     "scores",
     "soft_histogram",
+    "softmax_with_no_match",
 ]

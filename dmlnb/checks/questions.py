@@ -219,6 +219,51 @@ QUESTIONS = {
             "c": "one ball round the far sample must still reach the many",
         },
     ),
+    "05-threshold": Question(
+        "A fresh batch normalisation has γ = 1 and β = 0. Scores of a template are symmetric about their mean. At what "
+        "share of the regions does the template fire (p > 0) after the ReLU?",
+        {
+            "a": "at none: nothing has been learned",
+            "b": "at about half",
+            "c": "at one region an image, the best",
+        },
+        "b",
+        {
+            "a": "what is needed for p > 0 is a score above the template's own average, learned or not",
+            "b": "it fires wherever its score is above its average; only a negative β makes it choosy",
+            "c": "templates do not compete region by region: each has its own threshold",
+        },
+    ),
+    "05-dense": Question(
+        "The dense loss asks every region for the class of its image. What would be the best answer of a region that "
+        "sees nothing but background?",
+        {
+            "a": "the class of the letter elsewhere in the image",
+            "b": "the same score for every class: the shares of the classes in the training set",
+            "c": "very negative scores for all classes, so that no template matches",
+        },
+        "b",
+        {
+            "a": "it would be, if the region could see the letter; from background alone it cannot be known",
+            "b": "cross-entropy is least at the true probabilities, and background says nothing about the class",
+            "c": "a softmax does not notice a shift of all scores: the loss stays what it was",
+        },
+    ),
+    "05-mean": Question(
+        "The vectors ν of a block have mean zero over the templates. All templates fire equally at a region. What does "
+        "the block add there?",
+        {
+            "a": "nothing",
+            "b": "the mean feature of the batch",
+            "c": "a vector that grows with the number of templates",
+        },
+        "a",
+        {
+            "a": "an even assignment says nothing, and the sum of equal shares of vectors with mean zero is zero",
+            "b": "no feature takes part in the sum, only the learned vectors",
+            "c": "true of vectors in general; but what is the sum of these vectors?",
+        },
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from dmlnb.losses.proxies import (
     soft_triple_loss,
 )
 from dmlnb.losses.recursive import LinearFit, kalman_update, prior_of, recursive_fit, start_fit
+from dmlnb.losses.templates import TemplateSupervision, class_template_loss
 
 __all__ = [
     "AlternatingProjection",
@@ -30,7 +31,9 @@ __all__ = [
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "SoftTripleLoss",
+    "TemplateSupervision",
     "class_halves",
+    "class_template_loss",
     "contrastive_loss",
     "cosine_contrastive_loss",
     "cross_batch_loss",

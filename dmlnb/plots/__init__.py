@@ -34,6 +34,7 @@ from dmlnb.plots.style import (
     png_bytes,
     style,
 )
+from dmlnb.plots.templates import draw_assignment_sweep, draw_region_match, match_maps, template_patches
 from dmlnb.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "demo_tokens",
     "disc_projections",
     "disc_violation",
+    "draw_assignment_sweep",
     "draw_bound",
     "draw_chance_demo",
     "draw_cover",
@@ -61,10 +63,12 @@ __all__ = [
     "draw_reconstruction_curve",
     "draw_recursion",
     "draw_recursion_steps",
+    "draw_region_match",
     "draw_retrieval_toy",
     "draw_transport",
     "draw_transport_demo",
     "embedding_map",
+    "match_maps",
     "method_bars",
     "method_color",
     "method_marker",
@@ -78,5 +82,6 @@ __all__ = [
     "recursion_world",
     "retrieval_toy",
     "style",
+    "template_patches",
     "training_curve",
 ]
