@@ -1,6 +1,16 @@
-"""Networks: backbones that end in a feature map, and the embedding network around them."""
+"""Networks: backbones that end in a feature map, and what is built around them."""
 
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
+from dmlnb.models.classifier import Reading, StagedClassifier
 from dmlnb.models.embedder import EmbeddingNet, embed
+from dmlnb.models.kd_layer import KDLayer
 
-__all__ = ["EmbeddingNet", "embed", "small_resnet", "torchvision_backbone"]
+__all__ = [
+    "EmbeddingNet",
+    "KDLayer",
+    "Reading",
+    "StagedClassifier",
+    "embed",
+    "small_resnet",
+    "torchvision_backbone",
+]
