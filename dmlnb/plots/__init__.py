@@ -2,6 +2,7 @@
 
 from dmlnb.plots.assignment import assignment_maps
 from dmlnb.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
+from dmlnb.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
 from dmlnb.plots.lines import draw_bound, draw_curve
 from dmlnb.plots.maps import embedding_map, project
@@ -27,11 +28,14 @@ __all__ = [
     "contact_sheet",
     "demo_tokens",
     "draw_bound",
+    "draw_class_belief",
     "draw_curve",
+    "draw_decision_matrix",
     "draw_histogram_assignment",
     "draw_prototype_demo",
     "draw_ranking",
     "draw_reconstruction_curve",
+    "draw_region",
     "draw_retrieval_toy",
     "embedding_map",
     "method_bars",
@@ -46,5 +50,6 @@ __all__ = [
     "project",
     "retrieval_toy",
     "style",
+    "template_maps",
     "training_curve",
 ]
