@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+
+from dmlnb.data import to_float
 
 
 class Reading(NamedTuple):
@@ -75,3 +78,36 @@ class StagedClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.read(images).logits
+
+
+@torch.no_grad()
+def read_all(net: StagedClassifier, images: Tensor, *, batch_size: int = 256) -> Reading:
+    """One reading of a whole data set, in evaluation mode and without gradients.
+
+    Args:
+        net: a `StagedClassifier`.
+        images: `(N, c, S, S)`, uint8 grey levels or floating point.
+        batch_size: images at a time.
+
+    Returns:
+        A reading with all N images, on the CPU.
+
+    Raises:
+        ValueError: if there is no image.
+
+    Taught in notebook 06.
+    """
+    if len(images) == 0:
+        raise ValueError("images: expected at least one, got none")
+    device, was_training = net.linear.weight.device, net.training
+    net.eval()
+    try:
+        parts = [net.read(to_float(chunk.to(device)).float()) for chunk in images.split(batch_size)]
+    finally:
+        net.train(was_training)
+    join = lambda pieces: torch.cat([piece.cpu() for piece in pieces])
+    maps, scores = (
+        {stage: join([getattr(part, field)[stage] for part in parts]) for stage in getattr(parts[0], field)}
+        for field in ("maps", "scores")
+    )
+    return Reading(join([p.logits for p in parts]), maps, scores, join([p.pooled for p in parts]))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dmlnb.models import KDLayer, StagedClassifier, small_resnet
+from dmlnb.models import KDLayer, StagedClassifier, read_all, small_resnet
 from dmlnb.models.kd_layer import cosine_conv
 
 B, C, K, H, W = 2, 3, 5, 2, 4
@@ -224,6 +224,19 @@ def test_without_layers_it_is_a_plain_classifier():
     net, images = StagedClassifier(small_resnet(1, (4, 4, 6, 8)), 7).eval(), torch.randn(2, 1, 16, 16)
     assert torch.equal(net(images), net.linear(net.stages(images).mean(dim=(2, 3))))
     assert net.read(images).maps == {} == net.read(images).scores
+
+
+def test_reading_a_whole_set_is_independent_of_the_batch_size_and_restores_the_mode():
+    net, images = student(taps=(3,)).train(), torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8)
+    whole, parts = read_all(net, images), read_all(net, images, batch_size=2)
+    assert net.training and not whole.logits.requires_grad
+    net.eval()
+    assert torch.allclose(whole.logits, net(images.float() / 255 - 0.5), atol=1e-5)
+    for one, two in ((whole.maps, parts.maps), (whole.scores, parts.scores)):
+        assert all(torch.allclose(one[s], two[s], atol=1e-5) for s in one)
+    assert torch.allclose(whole.pooled, parts.pooled, atol=1e-5) and whole.maps.keys() == {3, 4, 5}
+    with pytest.raises(ValueError, match="images"):
+        read_all(net, images[:0])
 
 
 def test_a_student_is_exported_and_runs_alone():
