@@ -149,7 +149,7 @@ def draw_region(
         raise ValueError(f"row, column: expected within {height} x {width}, got {row}, {column}")
     shares = {name: p[:, row, column] for name, p in beliefs.items()}
     chosen = np.sort(np.argsort(-np.max(list(shares.values()), axis=0), kind="stable")[:top])
-    figure, axes = new_figure(7.4, 2.5, columns=3, margins=(0.1, 0.1, 0.35, 0.55), width_ratios=(1, 1.5, 1))
+    figure, axes = new_figure(7.4, 2.5, columns=3, margins=(0.1, 0.1, 0.35, 0.55), width_ratios=(1, 1.4, 1.3))
     axes[0].imshow(picture, cmap="gray", vmin=0, vmax=1)
     step = len(picture) / height
     axes[0].add_patch(
@@ -172,7 +172,7 @@ def draw_region(
         y, x = number // columns * (side + 1), number % columns * (side + 1)
         sheet[y : y + side, x : x + side] = tile / 255 if tile.max() > 1 else tile
     axes[2].imshow(sheet, cmap="gray", vmin=0, vmax=1)
-    axes[2].set(title="same template elsewhere")
+    axes[2].set(title="same template")
     axes[2].set_axis_off()
     return figure
 
