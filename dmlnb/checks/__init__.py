@@ -2,6 +2,7 @@
 
 from dmlnb.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
 from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
 from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
@@ -15,6 +16,7 @@ __all__ = [
     "cheapest_tokens",
     "cover_radius",
     "cross_batch_loss",
+    "decision_matrix",
     "dense_loss",
     "farthest_first",
     "first_half",
@@ -30,6 +32,9 @@ __all__ = [
     "recall_at_1",
     "ridge_predictor",
     "scores",
+    "soft_codes",
     "soft_histogram",
     "softmax_with_no_match",
+    "template_divergence",
+    "template_scores",
 ]

@@ -264,6 +264,36 @@ QUESTIONS = {
             "c": "true of vectors in general; but what is the sum of these vectors?",
         },
     ),
+    "06-strength": Question(
+        "In a trained KD layer you multiply the scale γ and the shift β of the BN by 7. What happens to the student's "
+        "logits in evaluation mode?",
+        {
+            "a": "the values grow sevenfold, so the logits change a lot",
+            "b": "nothing, up to rounding",
+            "c": "more templates match, so other values are added",
+        },
+        "b",
+        {
+            "a": "p̂ grows sevenfold, but what is it divided by before it meets the values?",
+            "b": "p̂ becomes 7 p̂, and u(7 p̂) = u(p̂): only which templates match counts, and in what proportion",
+            "c": "7 (γ â + β) is positive exactly where γ â + β is",
+        },
+    ),
+    "06-ratio": Question(
+        "A student is trained with α = 0: templates and their supervision, but nothing is added to the map. Which "
+        "parameters does the cross-entropy still reach?",
+        {
+            "a": "templates, BN and values, as before",
+            "b": "the templates only",
+            "c": "backbone and classifier only; the templates hear only the teacher",
+        },
+        "c",
+        {
+            "a": "on which path would its gradient get there, when the values are multiplied by 0?",
+            "b": "the templates meet the classes only through p̂ and the values",
+            "c": "the layer is now a mere distillation loss on the backbone's map, the control called QuEST here",
+        },
+    ),
 }
 
 

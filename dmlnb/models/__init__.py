@@ -3,7 +3,9 @@
 from dmlnb.models.assignment import Assignment, entropy_assignment, hard_assignment, quadratic_assignment
 from dmlnb.models.attributes import AttributeNet
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
+from dmlnb.models.classifier import Reading, StagedClassifier, read_all
 from dmlnb.models.embedder import EmbeddingNet, embed
+from dmlnb.models.kd_layer import KDLayer
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
 __all__ = [
@@ -11,12 +13,16 @@ __all__ = [
     "AttributeNet",
     "CosineTemplates",
     "EmbeddingNet",
+    "KDLayer",
     "Matches",
+    "Reading",
+    "StagedClassifier",
     "TemplateBlock",
     "embed",
     "entropy_assignment",
     "hard_assignment",
     "quadratic_assignment",
+    "read_all",
     "small_resnet",
     "torchvision_backbone",
 ]

@@ -12,6 +12,7 @@ from dmlnb.plots.covering import (
     draw_disc_projections,
 )
 from dmlnb.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
+from dmlnb.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
 from dmlnb.plots.lines import draw_bound, draw_curve
 from dmlnb.plots.maps import embedding_map, project
@@ -50,9 +51,11 @@ __all__ = [
     "draw_assignment_sweep",
     "draw_bound",
     "draw_chance_demo",
+    "draw_class_belief",
     "draw_cover",
     "draw_cover_demo",
     "draw_curve",
+    "draw_decision_matrix",
     "draw_differences",
     "draw_disc_projections",
     "draw_histogram_assignment",
@@ -63,6 +66,7 @@ __all__ = [
     "draw_reconstruction_curve",
     "draw_recursion",
     "draw_recursion_steps",
+    "draw_region",
     "draw_region_match",
     "draw_retrieval_toy",
     "draw_transport",
@@ -82,6 +86,7 @@ __all__ = [
     "recursion_world",
     "retrieval_toy",
     "style",
+    "template_maps",
     "template_patches",
     "training_curve",
 ]

@@ -3,5 +3,13 @@
 from dmlnb.recipes.attributes import glyph_with_attributes
 from dmlnb.recipes.bags import bag_baseline
 from dmlnb.recipes.glyphs import glyph_baseline
+from dmlnb.recipes.letters import Letters, cyrillic_letters, train_letters
 
-__all__ = ["bag_baseline", "glyph_baseline", "glyph_with_attributes"]
+__all__ = [
+    "Letters",
+    "bag_baseline",
+    "cyrillic_letters",
+    "glyph_baseline",
+    "glyph_with_attributes",
+    "train_letters",
+]
