@@ -2,5 +2,6 @@
 
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
 from dmlnb.models.embedder import EmbeddingNet, embed
+from dmlnb.models.side_by_side import SideBySide, trace
 
-__all__ = ["EmbeddingNet", "embed", "small_resnet", "torchvision_backbone"]
+__all__ = ["EmbeddingNet", "SideBySide", "embed", "small_resnet", "torchvision_backbone", "trace"]
