@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-NEAR = 0.02  # pairs nearer than about 14 % of their distance from the batch mean are computed from differences
+NEAR = (
+    0.02  # pairs nearer than about 14 % of their distance from the batch mean are computed from differences
+)
 
 
 def batch_distances(x: Tensor) -> Tensor:
@@ -25,7 +27,9 @@ def batch_distances(x: Tensor) -> Tensor:
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         size = wide.detach().abs().amax()
         scale = torch.exp2(size.log2().floor()) if size > 0 else torch.ones_like(size)
-        rows = wide / scale  # neither huge nor tiny, so squares cannot overflow; a power of two loses no digit
+        rows = (
+            wide / scale
+        )  # neither huge nor tiny, so squares cannot overflow; a power of two loses no digit
         centred = rows - rows.detach().mean(dim=0)  # distances do not change
         norms = centred.square().sum(dim=1)  # (n,)
         squared = norms[:, None] + norms - 2 * centred @ centred.T  # (n, n)

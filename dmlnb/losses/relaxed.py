@@ -105,7 +105,13 @@ def relaxed_contrastive_loss(target: Tensor, labels: Tensor, *, delta: float = 1
 
 
 def relaxed_multi_similarity_loss(
-    target: Tensor, labels: Tensor, *, delta: float = 1.0, alpha: float = 1.0, beta: float = 2.0, views: int = 2
+    target: Tensor,
+    labels: Tensor,
+    *,
+    delta: float = 1.0,
+    alpha: float = 1.0,
+    beta: float = 2.0,
+    views: int = 2,
 ) -> Tensor:
     """Multi-similarity loss on relative distances, with relaxed labels.
 

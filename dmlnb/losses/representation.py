@@ -61,7 +61,9 @@ class ContrastiveRepresentationLoss(nn.Module):
         self.register_buffer("normalizers", torch.zeros(2))  # Z of target and source; 0 until the first batch
         classes, counts = labels.unique(return_inverse=True, return_counts=True)[1:]
         self.register_buffer("by_class", classes.argsort(stable=True))  # images, class after class
-        self.register_buffer("start", (counts.cumsum(0) - counts)[classes])  # where the class of an image begins
+        self.register_buffer(
+            "start", (counts.cumsum(0) - counts)[classes]
+        )  # where the class of an image begins
         self.register_buffer("count", counts[classes])
 
     def forward(self, target: Tensor, source: Tensor, index: Tensor) -> Tensor:
@@ -73,7 +75,9 @@ class ContrastiveRepresentationLoss(nn.Module):
         u = normalize(self.project_target(target))  # (B, dim)
         v = normalize(self.project_source(source.detach()))
         chosen = torch.cat([index[:, None], self._draw(index)], dim=1)  # (B, 1 + K)
-        loss = self._contrast(u, self.source_memory, chosen, 0) + self._contrast(v, self.target_memory, chosen, 1)
+        loss = self._contrast(u, self.source_memory, chosen, 0) + self._contrast(
+            v, self.target_memory, chosen, 1
+        )
         if self.training:
             self._remember(index, u.detach(), v.detach())
         return loss
@@ -89,7 +93,7 @@ class ContrastiveRepresentationLoss(nn.Module):
         logits = torch.einsum("bkd,bd->bk", memory[chosen], vectors) / self.temperature
         if self.normalizers[which] == 0:
             self.normalizers[which] = logits.detach().exp().mean() * len(memory)
-        x = logits.exp() / self.normalizers[which]
+        x = logits.exp() / self.normalizers[which].clone()
         noise = self.negatives / len(memory)  # K / N
         same = (x[:, 0] / (x[:, 0] + noise + 1e-7)).log()
         other = (noise / (x[:, 1:] + noise + 1e-7)).log().sum(dim=1)

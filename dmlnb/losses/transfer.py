@@ -173,11 +173,22 @@ class DarkRankLoss(nn.Module):
     """
 
     def __init__(
-        self, alpha: float = 3.0, beta: float = 3.0, list_length: int = 4, soft: bool = False, margin: float = 0.2
+        self,
+        alpha: float = 3.0,
+        beta: float = 3.0,
+        list_length: int = 4,
+        soft: bool = False,
+        margin: float = 0.2,
     ):
         super().__init__()
         require_positive(alpha=alpha, beta=beta, list_length=list_length)
-        self.alpha, self.beta, self.list_length, self.soft, self.margin = alpha, beta, list_length, soft, margin
+        self.alpha, self.beta, self.list_length, self.soft, self.margin = (
+            alpha,
+            beta,
+            list_length,
+            soft,
+            margin,
+        )
 
     def forward(self, target: Tensor, source: Tensor, labels: Tensor | None = None) -> Tensor:
         _require_pair(target, source)
@@ -189,7 +200,9 @@ class DarkRankLoss(nn.Module):
             order = ranked.topk(length, dim=1).indices  # (n, K), nearest first
         scores = self._scores(target).gather(1, order)
         if self.soft:
-            every = torch.tensor(list(permutations(range(length))), device=order.device)  # (K!, K)
+            every = torch.tensor(
+                list(permutations(range(length))), dtype=torch.int64, device=order.device
+            )  # (K!, K)
             wanted = _log_likelihood(source_scores.gather(1, order)[:, every]).to(scores.dtype)  # (n, K!)
             loss = (wanted.exp() * (wanted - _log_likelihood(scores[:, every]))).sum(dim=1).mean()
         else:

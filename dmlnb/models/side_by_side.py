@@ -65,7 +65,9 @@ class SideBySide(nn.Module):
     Taught in notebook 07.
     """
 
-    def __init__(self, target: nn.Module, source: nn.Module, read: Callable[[nn.Module, Tensor], Any] | None = None):
+    def __init__(
+        self, target: nn.Module, source: nn.Module, read: Callable[[nn.Module, Tensor], Any] | None = None
+    ):
         super().__init__()
         self.target = target
         self.source = source.eval().requires_grad_(False)

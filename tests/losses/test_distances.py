@@ -14,7 +14,9 @@ def test_equal_to_differences(n, d):
     assert torch.allclose(batch_distances(x), differences(x), atol=1e-12)
 
 
-@pytest.mark.parametrize("copies", [1, 30])  # few near pairs, and so many that all pairs are computed directly
+@pytest.mark.parametrize(
+    "copies", [1, 30]
+)  # few near pairs, and so many that all pairs are computed directly
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_near_rows_keep_their_digits_and_their_direction(copies, offset):
     torch.manual_seed(1)

@@ -99,7 +99,13 @@ def test_the_source_gets_no_gradient(pair):
 def test_labels_by_hand():
     source = torch.tensor([[2.0, 0.0], [5.0, 0.0], [0.0, 1.0], [-3.0, 0.0], [0.0, 0.0]])
     w = relaxed_labels(source)
-    expected = [1, 1, math.exp(-2), math.exp(-4), math.exp(-1)]  # same direction, orthogonal, opposite, no direction
+    expected = [
+        1,
+        1,
+        math.exp(-2),
+        math.exp(-4),
+        math.exp(-1),
+    ]  # same direction, orthogonal, opposite, no direction
     assert torch.allclose(w[0], torch.tensor(expected), atol=1e-6)
     assert torch.equal(w, w.T) and (w.diagonal() == 1).all()
 
@@ -118,7 +124,9 @@ def test_class_labels_are_a_special_case(pair):
     same = (y[:, None] == y).double()
     for delta in (1.0, 1.5):
         soft = RelaxedContrastiveLoss(sigma=0.01, delta=delta)(target, one_hot)
-        assert soft.item() == pytest.approx(relaxed_contrastive_loss(target, same, delta=delta).item(), rel=1e-10)
+        assert soft.item() == pytest.approx(
+            relaxed_contrastive_loss(target, same, delta=delta).item(), rel=1e-10
+        )
 
 
 def test_limits_of_the_width(pair):
@@ -137,7 +145,9 @@ def test_within_the_margin_it_is_a_regression(pair):
     delta = 1.1 * r.max().item()
     off = ~torch.eye(N, dtype=torch.bool)
     square = (r - delta * (1 - w)).square() + w * (1 - w) * delta**2
-    assert RelaxedContrastiveLoss(1.0, delta)(target, source).item() == pytest.approx((square * off).sum().item() / N)
+    assert RelaxedContrastiveLoss(1.0, delta)(target, source).item() == pytest.approx(
+        (square * off).sum().item() / N
+    )
 
 
 @pytest.mark.parametrize("loss", [RelaxedContrastiveLoss(), RelaxedMultiSimilarityLoss()])
@@ -163,7 +173,9 @@ def test_gradients_neither_shift_nor_grow_nor_turn(loss, pair):
     assert torch.allclose(torch.autograd.grad(loss(twice, source), twice)[0], g / 2, atol=1e-13)
 
 
-@pytest.mark.parametrize("loss", [RelaxedContrastiveLoss(), lambda t, s: RelaxedMultiSimilarityLoss()(t, s, views=1)])
+@pytest.mark.parametrize(
+    "loss", [RelaxedContrastiveLoss(), lambda t, s: RelaxedMultiSimilarityLoss()(t, s, views=1)]
+)
 def test_permutation(loss, pair):
     target, source = pair
     order = torch.randperm(N)
@@ -172,7 +184,9 @@ def test_permutation(loss, pair):
 
 def test_rows_of_relative_distances_sum_to_n(pair):
     target, _ = pair
-    assert torch.allclose(relative_distances(target).sum(dim=1), torch.full((N,), float(N), dtype=torch.float64))
+    assert torch.allclose(
+        relative_distances(target).sum(dim=1), torch.full((N,), float(N), dtype=torch.float64)
+    )
 
 
 def test_one_row_and_two_rows():
