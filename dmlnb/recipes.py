@@ -4,7 +4,7 @@ Its choices were made on the validation script (Greek); test scripts are read on
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -76,13 +76,13 @@ def glyph_transfer(
     source: nn.Module,
     loss: Callable[[Any, Tensor], Tensor],
     *,
-    steps: int = 400,
+    steps: int = 300,
     dim: int = 64,
     widths: tuple[int, int, int, int] = (16, 24, 48, 64),
     seed: int = 0,
     read: Callable[[nn.Module, Tensor], Any] | None = None,
     views: int = 1,
-    classes_per_batch: int = 32,
+    batches: Sequence[Tensor] | None = None,
     train_set: Glyphs | None = None,
     progress: bool = True,
     **options: Any,
@@ -99,7 +99,7 @@ def glyph_transfer(
         seed: of the weights, the batches and the augmentation.
         read: what is taken of either network, see `SideBySide`; by default its embedding.
         views: differently augmented copies of each image, stacked view after view.
-        classes_per_batch: with two images of each.
+        batches: index tensors, one a step; by default `steps` batches of 32 classes with two images of each.
         train_set: another training set than the default one.
         progress: show a bar.
         options: of `train`, such as `validate` or `learning_rate`.
@@ -118,13 +118,12 @@ def glyph_transfer(
         torch.manual_seed(seed)
         target = EmbeddingNet(small_resnet(widths=widths), GeneralizedMeanPooling(), dim)
         data = train_set if train_set is not None else Glyphs("train")
-        batches = ClassBatches(data.labels, classes_per_batch, 2, steps, seed=seed)
         history = train(
             SideBySide(target, source, read),
             loss,
             data.images,
             torch.arange(len(data.labels)),
-            batches,
+            batches or ClassBatches(data.labels, 32, 2, steps, seed=seed),
             seed=seed,
             augment=lambda images: augment(images.repeat(views, 1, 1, 1)),
             progress=progress,

@@ -2,6 +2,7 @@
 
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
+from dmlnb.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
 
 __all__ = [
@@ -9,7 +10,11 @@ __all__ = [
     "cover_radius",
     "gap",
     "hard_histogram",
+    "pair_slope",
     "predict",
     "recall_at_1",
+    "relative_distances",
+    "relaxed_contrastive",
+    "relaxed_labels",
     "soft_histogram",
 ]

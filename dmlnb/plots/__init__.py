@@ -6,6 +6,15 @@ from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
 from dmlnb.plots.lines import draw_bound, draw_curve
 from dmlnb.plots.maps import embedding_map, project
 from dmlnb.plots.prototypes import demo_tokens, draw_histogram_assignment, draw_prototype_demo
+from dmlnb.plots.relaxed import (
+    draw_configurations,
+    draw_label_maps,
+    draw_pair_demo,
+    draw_pair_energy,
+    draw_transfer_demo,
+    toy_source,
+    toy_transfer,
+)
 from dmlnb.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
 from dmlnb.plots.setup import notebook_setup
 from dmlnb.plots.style import (
@@ -27,12 +36,17 @@ __all__ = [
     "contact_sheet",
     "demo_tokens",
     "draw_bound",
+    "draw_configurations",
     "draw_curve",
     "draw_histogram_assignment",
+    "draw_label_maps",
+    "draw_pair_demo",
+    "draw_pair_energy",
     "draw_prototype_demo",
     "draw_ranking",
     "draw_reconstruction_curve",
     "draw_retrieval_toy",
+    "draw_transfer_demo",
     "embedding_map",
     "method_bars",
     "method_color",
@@ -46,5 +60,7 @@ __all__ = [
     "project",
     "retrieval_toy",
     "style",
+    "toy_source",
+    "toy_transfer",
     "training_curve",
 ]
