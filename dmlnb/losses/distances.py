@@ -33,13 +33,13 @@ def batch_distances(x: Tensor) -> Tensor:
         centred = rows - rows.detach().mean(dim=0)  # distances do not change
         norms = centred.square().sum(dim=1)  # (n,)
         squared = norms[:, None] + norms - 2 * centred @ centred.T  # (n, n)
-        itself = torch.eye(len(rows), dtype=torch.bool, device=x.device)
         with torch.no_grad():
-            near = (squared <= NEAR * (norms[:, None] + norms)) & ~itself
-            first, second = (near | near.T).triu().nonzero(as_tuple=True)
+            near = (squared <= NEAR * (norms[:, None] + norms)).fill_diagonal_(False)
+            first, second = (near | near.T).triu().nonzero(as_tuple=True) if near.any() else ((), ())
         if len(first) > 8 * len(rows):
             return scale * torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
-        exact = (rows[first] - rows[second]).square().sum(dim=1)
-        squared = squared.index_put((first, second), exact).index_put((second, first), exact)
-        apart = (squared > 0) & ~itself
+        if len(first):
+            exact = (rows[first] - rows[second]).square().sum(dim=1)
+            squared = squared.index_put((first, second), exact).index_put((second, first), exact)
+        apart = (squared > 0).fill_diagonal_(False)
         return scale * squared.where(apart, 1).sqrt().where(apart, 0)

@@ -64,9 +64,10 @@ def test_the_pair_demo_says_what_the_loss_does():
     w = float(relaxed_labels(toy_source(0)[0])[0, 12])
     distance = torch.cdist(path[0], path[0])[0]
     r = float(distance[12] / distance.mean())
-    assert f"w = {w:.2f}" in figure.axes[0].get_title(loc="left") and f"r = {r:.2f}" in figure.axes[1].get_title()
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert f"w = {w:.2f}" in titles[0] and f"r = {r:.2f}" in titles[1]
     word = "pulled" if pair_slope(r, w) > 0 else "pushed"
-    assert word in figure.axes[2].get_title(loc="left")
+    assert word in titles[2]
 
 
 def test_other_figures_draw():
