@@ -5,6 +5,7 @@ from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step
 from dmlnb.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
+from dmlnb.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
 from dmlnb.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
 from dmlnb.checks.transport import cheapest_tokens, gated_sum, gates, scores
@@ -25,11 +26,15 @@ __all__ = [
     "gates",
     "hard_histogram",
     "markov_bound",
+    "pair_slope",
     "predict",
     "proximal_gradient",
     "proximal_step",
     "proxy_cover",
     "recall_at_1",
+    "relative_distances",
+    "relaxed_contrastive",
+    "relaxed_labels",
     "ridge_predictor",
     "scores",
     "soft_codes",

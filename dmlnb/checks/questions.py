@@ -294,6 +294,48 @@ QUESTIONS = {
             "c": "the layer is now a mere distillation loss on the backbone's map, the control called QuEST here",
         },
     ),
+    "07-width": Question(
+        "All source rows are different, and σ goes to 0. What does the relaxed contrastive loss turn into?",
+        {
+            "a": "the contrastive loss on class labels",
+            "b": "pushing only: each pair is pushed apart until r = δ",
+            "c": "pulling only: each pair is pulled",
+        },
+        "b",
+        {
+            "a": "the source rows of one class differ too: what label do they get when σ is tiny?",
+            "b": "every label but that of a row with itself goes to 0, and (1 − w)(δ − r)₊² is left",
+            "c": "that is the other end, σ → ∞, where every label goes to 1",
+        },
+    ),
+    "07-scale": Question(
+        "Someone multiplies all target embeddings by 10. What do the relaxed contrastive loss and its gradient do?",
+        {
+            "a": "the loss grows a hundredfold, the gradient tenfold",
+            "b": "both stay as they are",
+            "c": "the loss stays as it is, the gradient shrinks to a tenth",
+        },
+        "c",
+        {
+            "a": "that would be so for squared distances; but what is divided by the mean distance here?",
+            "b": "the loss stays; but a step that is ten times longer is now needed for the same change",
+            "c": "relative distances do not change, so a ten times larger space is ten times less steep",
+        },
+    ),
+    "07-two": Question(
+        "A batch of two images, σ = δ = 1. What does the target learn from it?",
+        {
+            "a": "nothing: r = 2 for the only pair, wherever the two points are",
+            "b": "to bring the pair to r = 1 − w",
+            "c": "to pull the pair together",
+        },
+        "a",
+        {
+            "a": "the mean counts the zero on the diagonal, so it is half the distance; the loss is 4w for any target",
+            "b": "a good rest point; but can r of a single pair change at all?",
+            "c": "the pair is pulled, and its unit of length shrinks with it: what is r afterwards?",
+        },
+    ),
 }
 
 

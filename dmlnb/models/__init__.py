@@ -6,6 +6,7 @@ from dmlnb.models.backbones import small_resnet, torchvision_backbone
 from dmlnb.models.classifier import Reading, StagedClassifier, read_all
 from dmlnb.models.embedder import EmbeddingNet, embed
 from dmlnb.models.kd_layer import KDLayer
+from dmlnb.models.side_by_side import SideBySide, trace
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "KDLayer",
     "Matches",
     "Reading",
+    "SideBySide",
     "StagedClassifier",
     "TemplateBlock",
     "embed",
@@ -25,4 +27,5 @@ __all__ = [
     "read_all",
     "small_resnet",
     "torchvision_backbone",
+    "trace",
 ]

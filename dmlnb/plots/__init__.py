@@ -23,6 +23,15 @@ from dmlnb.plots.recursion import (
     draw_recursion_steps,
     recursion_world,
 )
+from dmlnb.plots.relaxed import (
+    draw_configurations,
+    draw_label_maps,
+    draw_pair_demo,
+    draw_pair_energy,
+    draw_transfer_demo,
+    toy_source,
+    toy_transfer,
+)
 from dmlnb.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
 from dmlnb.plots.setup import notebook_setup
 from dmlnb.plots.style import (
@@ -52,6 +61,7 @@ __all__ = [
     "draw_bound",
     "draw_chance_demo",
     "draw_class_belief",
+    "draw_configurations",
     "draw_cover",
     "draw_cover_demo",
     "draw_curve",
@@ -60,6 +70,9 @@ __all__ = [
     "draw_disc_projections",
     "draw_histogram_assignment",
     "draw_histogram_patches",
+    "draw_label_maps",
+    "draw_pair_demo",
+    "draw_pair_energy",
     "draw_pooling_plan",
     "draw_prototype_demo",
     "draw_ranking",
@@ -69,6 +82,7 @@ __all__ = [
     "draw_region",
     "draw_region_match",
     "draw_retrieval_toy",
+    "draw_transfer_demo",
     "draw_transport",
     "draw_transport_demo",
     "embedding_map",
@@ -88,5 +102,7 @@ __all__ = [
     "style",
     "template_maps",
     "template_patches",
+    "toy_source",
+    "toy_transfer",
     "training_curve",
 ]
