@@ -26,6 +26,10 @@ class Lab:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.home = folder
+        settings = folder / ".jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        quiet = '{"fetchNews": "false", "checkForUpdates": false}'  # no question over the lower right corner
+        (settings / "notification.jupyterlab-settings").write_text(quiet)
 
     def __enter__(self):
         outside = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON", "PYTEST"))}
@@ -42,7 +46,11 @@ class Lab:
         if self.program == "notebook":
             command[-1] = f"--notebook-dir={self.folder}"
         else:
-            command += ["--expose-app-in-browser", "--LabApp.news_url=", "--ServerApp.disable_check_xsrf=True"]
+            command += [
+                "--expose-app-in-browser",
+                "--LabApp.news_url=",
+                "--ServerApp.disable_check_xsrf=True",
+            ]
         self.log = (self.home / "server.log").open("w")
         self.server = subprocess.Popen(
             command, env=environment, cwd=self.home, stdout=self.log, stderr=subprocess.STDOUT

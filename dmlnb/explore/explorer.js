@@ -29,10 +29,14 @@ const TEMPLATE = `
   <span class="dmlnb-legend"></span>
 </div>
 <div class="dmlnb-body">
-  <div class="dmlnb-stage">
-    <canvas class="dmlnb-map" tabindex="0" role="application"></canvas>
-    <div class="dmlnb-tip" role="tooltip" hidden><canvas width="96" height="96"></canvas><div></div></div>
-    <div class="dmlnb-status" role="status" aria-live="polite"></div>
+  <div class="dmlnb-main">
+    <div class="dmlnb-stage">
+      <canvas class="dmlnb-map" tabindex="0" role="application"></canvas>
+      <div class="dmlnb-tip" role="tooltip" hidden><canvas width="96" height="96"></canvas><div></div></div>
+      <div class="dmlnb-status" role="status" aria-live="polite"></div>
+    </div>
+    <div class="dmlnb-neighbours"></div>
+    <div class="dmlnb-contact"></div>
   </div>
   <div class="dmlnb-side">
     <div class="dmlnb-picked" aria-live="polite"></div>
@@ -41,9 +45,7 @@ const TEMPLATE = `
     <div class="dmlnb-selection" aria-live="polite"></div>
     <button type="button" data-do="sheet" aria-pressed="false" hidden>contact sheet</button>
   </div>
-</div>
-<div class="dmlnb-neighbours"></div>
-<div class="dmlnb-contact"></div>`;
+</div>`;
 
 function render({ model, el }) {
   const root = document.createElement("div");
@@ -60,7 +62,7 @@ function render({ model, el }) {
   let points = new Float32Array(0), shown = points, labels, score, style, hidden, chosen, grid;
   let width = 1, height = 1, ratio = 1, dark = false, sprite = null;
   let cursor = -1, drag = null, polygon = [], lassoing = false, moving = 0, animation = null, waiting = false;
-  let stamps = new Map(), frames = 0;
+  let stamps = new Map(), frames = 0, extent = [2, 2];
 
   // --- what Python sent -----------------------------------------------------------------------------------------
 
@@ -151,13 +153,17 @@ function render({ model, el }) {
     animation = points.length === next.length && next.length <= 10000 && !calm
       ? { from: Float32Array.from(shown), start: performance.now() } : null;
     points = next;
+    polygon = []; // drawn round other places
     if (!animation) shown = points;
     index();
     refresh();
   }
 
-  function index() { // which points lie in which square of the map
-    const n = points.length / 2, where = new Int32Array(n);
+  function index() { // which points lie in which square of the map, and how far they reach
+    const n = points.length / 2, where = new Int32Array(n), most = [0.02, 0.02], k = view.k / homeScale();
+    for (let j = 0; j < 2 * n; j++) most[j % 2] = Math.max(most[j % 2], 2 * Math.abs(points[j]));
+    extent = most;
+    view.k = k * homeScale();
     const starts = new Int32Array(GRID * GRID + 1), ids = new Int32Array(n);
     for (let i = 0; i < n; i++) {
       where[i] = square(points[2 * i + 1]) * GRID + square(points[2 * i]);
@@ -174,7 +180,7 @@ function render({ model, el }) {
 
   const toScreen = (x, y) => [(x - view.x) * view.k + width / 2, height / 2 - (y - view.y) * view.k];
   const toMap = (sx, sy) => [(sx - width / 2) / view.k + view.x, (height / 2 - sy) / view.k + view.y];
-  const homeScale = () => 0.47 * Math.min(width, height);
+  const homeScale = () => 0.95 * Math.min(width / extent[0], height / extent[1]);
   const radius = () => {
     const n = labels.length, base = n > 20000 ? 1.5 : n > 5000 ? 2.2 : n > 1500 ? 3 : 4;
     return base * Math.min(2, Math.max(1, Math.sqrt(view.k / homeScale())));
@@ -466,7 +472,9 @@ function render({ model, el }) {
   }
   function enclose(corners) {
     const step = Math.max(1, Math.ceil(corners.length / 200)); // a polygon travels, not the points in it
-    send("lasso", corners.filter((_, j) => j % step === 0).map((c) => c.map((v) => +v.toFixed(5))));
+    const sent = corners.filter((_, j) => j % step === 0).map((c) => c.map((v) => +v.toFixed(5)));
+    sent[0][0] += 1e-6 * Math.random(); // the same polygon again is a change too
+    send("lasso", sent);
   }
 
   map.addEventListener("pointerdown", (event) => {

@@ -108,7 +108,8 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         seed: int = 0,
     ):
         self.atlas = EmbeddingAtlas(embeddings, labels, class_names=class_names, scores=scores, seed=seed)
-        self._images = torch.as_tensor(to_numpy(images))
+        images = torch.as_tensor(to_numpy(images))
+        self._images = images[:, None] if images.ndim == 3 else images
         self._pictures = as_bytes(images)
         if len(self._pictures) != len(self.atlas):
             raise ValueError(f"images: expected {len(self.atlas)}, one a label, got {len(self._pictures)}")
