@@ -1,8 +1,8 @@
 """The explorer: a map of images to move in, and what lies behind each point.
 
-A thin shell: `EmbeddingAtlas` computes, `rows` and `tiles` make words and pictures of it, and `explorer.js` draws points
-and reports what was clicked. Everything the browser shows is also an attribute here, so it can be driven from Python.
-No part comes from elsewhere: the script and the sheet of thumbnails travel through the notebook's own connection.
+A thin shell: `EmbeddingAtlas` computes, `rows` and `tiles` make words and pictures of it, and `explorer.js` draws
+points and reports what was clicked. Everything the browser shows is also an attribute here, so it can be driven from
+Python. No part comes from elsewhere: script and thumbnails travel through the notebook's own connection.
 """
 
 import base64

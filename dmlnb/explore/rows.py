@@ -11,7 +11,7 @@ from dmlnb.explore.tiles import thumbnail
 
 
 def tile(picture: np.ndarray, index: int, title: str, caption: str, hit: bool | None = None) -> str:
-    """One image as a button that picks it; a hit has a full green frame and a tick, a miss a dashed red one and a cross."""
+    """One image as a button that picks it; a hit has a full frame and a tick, a miss a dashed one and a cross."""
     kind = "" if hit is None else (" hit" if hit else " miss")
     mark = "" if hit is None else f'<i aria-hidden="true">{"✓" if hit else "✗"}</i>'
     said = "" if hit is None else (", hit" if hit else ", miss")
@@ -64,7 +64,7 @@ def selection_block(atlas: EmbeddingAtlas, found: Selection, most: int = 8) -> s
         f"</td><td>{n} of {total[c]}</td></tr>"
         for c, n in list(found.classes.items())[:most]
     )
-    rest = f"<p>and {classes - most} more classes</p>" if classes > most else ""
+    rest = f"<p>classes not listed: {classes - most}</p>" if classes > most else ""
     return f"<p>{head}</p><table>{rows}</table>{rest}"
 
 

@@ -1,18 +1,11 @@
 """A real JupyterLab and a real browser for the tests of this folder. Run them with: make test-browser"""
 
 import shutil
-from pathlib import Path
 
 import pytest
 from browser_lab import Lab, LabPage
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in Path(item.path).parents:
-            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +27,17 @@ def lab(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="module")
+def page(chromium, lab):
+    """One page on the JupyterLab for the tests of a file."""
+    made = chromium.new_page(viewport={"width": 1500, "height": 1050})
+    yield LabPage(made, lab)
+    made.close()
+
+
 @pytest.fixture
-def notebook(chromium, lab):
-    """A fresh page on the JupyterLab; after the test, the browser must not have complained."""
-    page = chromium.new_page(viewport={"width": 1500, "height": 1050})
-    made = LabPage(page, lab)
-    yield made
-    page.close()
-    assert not made.wrong, "\n".join(made.wrong)
+def notebook(page):
+    """The page; after the test, the browser must not have complained."""
+    page.wrong.clear()
+    yield page
+    assert not page.wrong, "\n".join(page.wrong)

@@ -143,7 +143,7 @@ def test_a_lasso_holds_what_it_encloses(corners, rows):
 @pytest.mark.parametrize("make, message", [
     (lambda: EmbeddingAtlas({}, LABELS), "at least one"),
     (lambda: EmbeddingAtlas(torch.randn(59, 2), LABELS), "labels: expected shape"),
-    (lambda: EmbeddingAtlas({"a": torch.randn(60, 2), "b": torch.full((60, 2), math.nan)}, LABELS), r"embeddings\['b'\]"),
+    (lambda: EmbeddingAtlas({"a": torch.eye(60), "b": torch.full((60, 2), math.nan)}, LABELS), r"embeddings\['b'\]"),
     (lambda: EmbeddingAtlas(torch.randn(1, 2), LABELS[:1]), "at least 2"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS.float()), "labels"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, class_names=["a"]), "class_names: expected at least 6"),
