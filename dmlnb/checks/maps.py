@@ -44,7 +44,7 @@ def neighbours_kept(attempt: Any = None) -> Callable:
 
 
 def lay_on(attempt: Any = None) -> Callable:
-    """Check `attempt(points (N, 2), target (N, 2)) -> (N, 2)`: both centred, the points turned or mirrored onto the target.
+    """Check `attempt(points (N, 2), target (N, 2)) -> (N, 2)`: both centred, turned or mirrored points.
 
     Returns:
         The attempt if it is right, else the package's function.

@@ -95,7 +95,7 @@ QUESTIONS = {
         },
     ),
     "08-map": Question(
-        "PCA puts embeddings on a plane. Two images lie on the same spot of the map. What follows for their embeddings?",
+        "PCA puts embeddings on a plane. Two images lie on one spot of the map. What follows for their embeddings?",
         {
             "a": "they are near each other",
             "b": "they may be near or far: only the two directions of the map are known to agree",

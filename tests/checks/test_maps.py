@@ -23,10 +23,8 @@ def kept_of_all(true, shown):
 
 
 def kept_of_union(true, shown):
-    shares = [
-        len(set(a.tolist()) & set(b.tolist())) / len(set(a.tolist()) | set(b.tolist()))
-        for a, b in zip(true, shown)
-    ]
+    rows = [(set(a), set(b)) for a, b in zip(true.tolist(), shown.tolist(), strict=True)]
+    shares = [len(a & b) / len(a | b) for a, b in rows]
     return sum(shares) / len(shares)
 
 
