@@ -3,6 +3,7 @@
 from dmlnb.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
 from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
 from dmlnb.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
+from dmlnb.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
 from dmlnb.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
@@ -25,7 +26,10 @@ __all__ = [
     "gated_sum",
     "gates",
     "hard_histogram",
+    "inside",
+    "lay_on",
     "markov_bound",
+    "neighbours_kept",
     "pair_slope",
     "predict",
     "proximal_gradient",

@@ -336,6 +336,60 @@ QUESTIONS = {
             "c": "the pair is pulled, and its unit of length shrinks with it: what is r afterwards?",
         },
     ),
+    "08-map": Question(
+        "PCA puts embeddings on a plane. Two images lie on one spot of the map. What follows for their embeddings?",
+        {
+            "a": "they are near each other",
+            "b": "they may be near or far: only the two directions of the map are known to agree",
+            "c": "they are far apart, because the map spreads out what is near",
+        },
+        "b",
+        {
+            "a": "what do you know of the directions that the map has dropped?",
+            "b": "a projection never lengthens a distance, but it may shorten it to zero",
+            "c": "a projection cannot make any distance longer",
+        },
+    ),
+    "08-clutter": Question(
+        "Take every letter whose nearest neighbour is wrong, and draw the same letter again without the shapes behind "
+        "it. For how many is the nearest neighbour right now?",
+        {"a": "hardly any", "b": "about half or more", "c": "all"},
+        "b",
+        {
+            "a": "the network was trained with up to four shapes; does that make it blind to them?",
+            "b": "clutter is the larger part of what goes wrong; the rest are letters that look alike, or noise",
+            "c": "some letters are twins of form: no clutter is needed to confuse them",
+        },
+    ),
+    "08-split": Question(
+        "All images of one class lie in two separate groups, in both networks. What is the likeliest reason?",
+        {
+            "a": "the label is wrong for one of the groups",
+            "b": "the networks were not trained long enough",
+            "c": "the class has two kinds of members that look different",
+        },
+        "c",
+        {
+            "a": "look at the pictures of both groups: would you call one of them another letter?",
+            "b": "a group held apart by two networks alike is not what chance leaves behind",
+            "c": "an embedding groups what looks alike; that the two forms are one letter is not to be seen in them",
+        },
+    ),
+    "08-switch": Question(
+        "Two networks reach nearly the same R@1 on the same images. For how many images do they disagree on whether "
+        "the nearest neighbour is right?",
+        {
+            "a": "for about as many as their R@1 differ",
+            "b": "for far more: one wins here, the other there",
+            "c": "for none: equal numbers mean equal answers",
+        },
+        "b",
+        {
+            "a": "that would need one of them to be right wherever the other is; who says so?",
+            "b": "a difference of means is what is left after gains and losses have cancelled",
+            "c": "a mean says nothing of which images are right",
+        },
+    ),
 }
 
 
