@@ -238,11 +238,14 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         some = np.arange(len(self.atlas))
         if len(some) > 5000:
             some = np.sort(np.random.default_rng(0).choice(some, 5000, replace=False))
+        # coloured classes come first, so that they have the same colours and markers as in the browser
+        place = {c: j for j, c in enumerate(self.classes)}
+        labels = [place.get(c, MOST_COLORS + c) for c in self.atlas.labels[some].tolist()]
         figure = embedding_map(
             self.atlas.points(self.embedding, self.projection)[some],
-            self.atlas.labels[some],
-            self.atlas.class_names,
-            self.classes,
+            labels,
+            [self.atlas.class_names[c] for c in self.classes],
+            list(place.values()),
             title=self.embedding,
             axis_names=(f"{self.projection} 1", f"{self.projection} 2"),
         )
