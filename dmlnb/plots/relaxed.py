@@ -178,9 +178,10 @@ def draw_transfer_demo(sigma: float = 1.0, delta: float = 1.0, step: int = STEPS
     )
     _points(left, source, classes, 1.3)
     _points(middle, path[step], classes, 1.7)
-    middle.quiver(
-        *path[step].T, *(12 * force).T, angles="xy", scale_units="xy", scale=1, color=SOFT, width=0.006
-    )
+    arrows = force * min(
+        6.0, 0.7 / float(force.norm(dim=1).max())
+    )  # long ones are shortened, all by one factor
+    middle.quiver(*path[step].T, *arrows.T, angles="xy", scale_units="xy", scale=1, color=SOFT, width=0.006)
     left.set_title("source: on a circle")
     middle.set_title(f"target after {step} steps, with forces")
     right.plot(losses, color=SOFT)
@@ -246,7 +247,7 @@ def draw_pair_demo(
 
 @style()
 def draw_configurations(configurations: Mapping[str, Tensor], labels) -> Figure:
-    """Points in the plane, one panel a configuration, each with the circle of its mean distance from the centre.
+    """Points in the plane, one panel a configuration, each with the circle that fits it best.
 
     Args:
         configurations: name -> `(n, 2)`.
@@ -265,15 +266,22 @@ def draw_configurations(configurations: Mapping[str, Tensor], labels) -> Figure:
         raise ValueError(f"configurations: expected at least one, each of shape ({len(labels)}, 2)")
     figure, axes = new_figure(2.6 * len(configurations), 2.9, columns=len(configurations), squeeze=False)
     for ax, (name, points) in zip(axes[0], configurations.items(), strict=True):
-        centred = torch.as_tensor(points) - torch.as_tensor(points).mean(dim=0)
-        radius = centred.norm(dim=1)
+        points = torch.as_tensor(points).double()
+        centre, radius = fit_circle(points)
+        off = ((points - centre).norm(dim=1) - radius).square().mean().sqrt() / radius
         turn = np.linspace(0, 2 * math.pi, 100)
         ax.plot(np.cos(turn), np.sin(turn), color=FAINT, linewidth=1.2, zorder=1)
-        _points(ax, centred / radius.mean(), labels, 1.9)
-        ax.set_title(
-            f"{name}\nspread of radii {100 * float(radius.std() / radius.mean()):.0f} %", fontsize=10
-        )
+        _points(ax, (points - centre) / radius, labels, 1.9)
+        ax.set_title(f"{name}: {100 * float(off):.0f} % off", fontsize=10)
     return figure
+
+
+def fit_circle(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre `(2,)` and radius of the circle with the least $\\sum (|p|^2 - 2 \\langle p, c \\rangle - k)^2$."""
+    design = torch.cat([2 * points, torch.ones(len(points), 1, dtype=points.dtype)], dim=1)
+    *centre, constant = torch.linalg.lstsq(design, points.square().sum(dim=1, keepdim=True)).solution[:, 0]
+    centre = torch.stack(centre)
+    return centre, (constant + centre.square().sum()).sqrt()
 
 
 def forces(points: Tensor, source: Tensor, sigma: float, delta: float) -> Tensor:

@@ -13,7 +13,7 @@ from dmlnb.plots import (
     toy_source,
     toy_transfer,
 )
-from dmlnb.plots.relaxed import forces, pair_energy, pair_slope
+from dmlnb.plots.relaxed import fit_circle, forces, pair_energy, pair_slope
 
 
 def test_the_slope_is_the_derivative_of_the_energy():
@@ -74,6 +74,17 @@ def test_other_figures_draw():
     png_bytes(draw_pair_energy())
     source, classes = toy_source(0)
     png_bytes(draw_configurations({"source": source, "other": torch.randn(24, 2)}, classes))
+
+
+def test_a_circle_is_fitted_exactly_to_points_on_one():
+    angle = torch.tensor([0.1, 0.4, 2.0, 5.0], dtype=torch.float64)
+    points = 3 + 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    centre, radius = fit_circle(points)
+    assert torch.allclose(
+        centre, torch.full((2,), 3.0, dtype=torch.float64)
+    ) and radius.item() == pytest.approx(2)
+    figure = draw_configurations({"source": points}, torch.arange(4))
+    assert figure.axes[0].get_title(loc="left") == "source: 0 % off"
 
 
 def test_bad_input_is_named():
