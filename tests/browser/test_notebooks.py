@@ -12,7 +12,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 def run(notebook, stem):
     (file,) = NOTEBOOKS.glob(f"{stem}_*.ipynb")
     shutil.copy(file, notebook.lab.folder)
-    notebook.run_all(file.name, seconds=420)
+    notebook.run_all(file.name, seconds=900)
 
 
 def test_a_slider_changes_its_picture(notebook):
