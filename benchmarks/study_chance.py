@@ -56,6 +56,8 @@ LOSSES = [*PAIR_LOSSES, *PROXY_LOSSES]
 METHODS = [method for name in LOSSES for method in (name, f"{name} + CCP")]
 SWEEPS = [
     "multi-similarity + proxies",  # K free proxies, selected once, never again
+    "Proxy-Anchor + proxies",
+    "Proxy-Anchor + CCP, K = 1",
     "multi-similarity + CCP, K = 1",
     "multi-similarity + CCP, pair weight 1",
     *[f"multi-similarity{ccp}, batch {size}" for size in (16, 32) for ccp in ("", " + CCP")],

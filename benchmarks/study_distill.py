@@ -32,7 +32,6 @@ LAYERS = {
     "two layers, hard sub-classes": ((MIDDLE, LAST), 1.0, {MIDDLE: "identity", LAST: "codes"}),
     "letKD-2": ((MIDDLE, LAST), 1.0, {MIDDLE: "decisions", LAST: "codes"}),
 }
-LONG = {f"{name}, long": name for name in ("student alone", "letKD-1")}  # three times as many steps
 METHODS = ("student alone", "KD", *LAYERS)
 SEEDS = range(5)
 
@@ -177,9 +176,7 @@ def run(method: str, seed: int) -> dict:
     train, validation, test = (cyrillic_letters(n, seed=s) for n, s in ((100, 0), (40, 1), (60, 2)))
     teacher = make_teacher(train)
     targets = make_targets(teacher, train)
-    steps = 3 * STEPS if method in LONG else STEPS
-    method = LONG.get(method, method)
-    net = distill(method, seed, train, teacher, targets, steps=steps)
+    net = distill(method, seed, train, teacher, targets, steps=STEPS)
     row = {
         "accuracy": share(predictions(net, test.images), test.labels),
         "validation_accuracy": share(predictions(net, validation.images), validation.labels),
@@ -195,13 +192,11 @@ def main() -> None:
     teacher = make_teacher(train := cyrillic_letters(100))
     targets = make_targets(teacher, train)  # once, before the runs share them
     runs = collect("distill", run, METHODS, SEEDS)
-    runs |= collect("distill", run, list(LONG), SEEDS)
     settings = {
         "task": "47 Cyrillic letters, 32 px, clutter 0 to 4; train, validation and test are other renderings",
         "teacher_widths": TEACHER,
         "student_widths": STUDENT,
         "steps": STEPS,
-        "steps_long": 3 * STEPS,
         "batch": "32 classes x 2",
         "codes": CODES,
         "subclasses": SUBCLASSES,

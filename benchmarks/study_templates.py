@@ -78,19 +78,12 @@ def collage_shares(net, classifier, block, collages) -> dict[str, float]:
 
 
 @torch.no_grad()
-def update_shares(net, block, collages) -> dict[str, float]:
-    """How much the block adds on ink and elsewhere: |update| / |x|, and the number of templates at work."""
+def active_shares(net, block, collages) -> dict[str, float]:
+    """The share of the templates that fire at a region, on ink and elsewhere."""
     before = embed(net.backbone[:-1], collages.images)
-    matches = block.match(before)
+    active = (block.match(before).assignment > 0).double().mean(dim=1)  # (N, H, W)
     ink = collages.region_masks(*before.shape[2:])
-    size = matches.update.norm(dim=1) / before.norm(dim=1).clamp(min=1e-12)
-    active = (matches.assignment > 0).double().mean(dim=1)
-    return {
-        "update_on_ink": size[ink].double().mean().item(),
-        "update_elsewhere": size[~ink].double().mean().item(),
-        "active_on_ink": active[ink].mean().item(),
-        "active_elsewhere": active[~ink].mean().item(),
-    }
+    return {"active_on_ink": active[ink].mean().item(), "active_elsewhere": active[~ink].mean().item()}
 
 
 def run(method: str, seed: int) -> dict:
@@ -101,7 +94,7 @@ def run(method: str, seed: int) -> dict:
     with torch.no_grad():
         row |= collage_shares(net, classifier, block, collages)
     if block is not None:
-        row |= update_shares(net, block, collages)
+        row |= active_shares(net, block, collages)
     row["parameters"] = sum(p.numel() for p in net.parameters())
     return row
 
