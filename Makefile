@@ -18,11 +18,11 @@ STRUCTURE := tests/notebooks/test_structure.py tests/notebooks/test_rules.py tes
 CODE := dmlnb tests scripts conftest.py $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test check format notebooks refresh bench constraints home clean
+.PHONY: help install lab test test-browser test-colab check format notebooks refresh bench constraints home clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-	while IFS='|' read -r name text; do printf '%-20s %s\n' "  $$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	while IFS='|' read -r name text; do printf '%-22s %s\n' "  $$name" "$$text"; done
 
 install:  ## make .venv and install into it (every other target does so when needed)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.10 or newer, or give one: make PYTHON=/path/to/python3"; exit 1; }
@@ -40,6 +40,12 @@ test: install  ## unit tests, then every notebook from top to bottom; fails if e
 	$(ONE) $(PY) -m pytest tests -n $(WORKERS) || status=1; \
 	$(ONE) $(PY) -m pytest notebooks $(NBVAL) -n $(WORKERS) --dist loadscope || status=1; \
 	exit $$status
+
+test-browser: install  ## the explorer and a slider in a real JupyterLab and browser; installs chromium by apt where it may
+	@$(ONE) $(PY) scripts/run_browser_tests.py
+
+test-colab: install  ## notebooks 00, 02 and 08 with Colab's versions and their own first cell (needs 6 GB; NB=08 for one)
+	@$(PY) scripts/colab_parity.py $(NB)
 
 check: install  ## style, clean notebooks, structure of notebooks and project: under a minute, runs no notebook
 	@status=0; \
@@ -62,7 +68,7 @@ refresh: install  ## run all notebooks and store their fresh, cleaned outputs in
 	@$(ONE) $(PY) scripts/run_notebooks.py --jobs $(WORKERS) $(NB)
 
 bench: install  ## run the programs in benchmarks/, one after the other
-	@for file in benchmarks/*.py; do \
+	@for file in $$(ls benchmarks/*.py | grep -v -e /stud); do \
 		[ -e "$$file" ] || { echo "no benchmarks"; exit 0; }; \
 		echo "== $$file"; $(PY) "$$file" || exit 1; \
 	done

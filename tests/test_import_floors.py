@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "dmlnb"
 FLOORS = (
     {"_inputs", "checkpoints", "results"},
     {"geometry", "data"},
-    {"pooling", "losses", "retrieval"},
+    {"pooling", "losses", "retrieval", "covering"},
     {"models", "distill"},
     {"training"},
     {"recipes"},

@@ -117,13 +117,15 @@ def test_continuous_integration_runs_make_test():
 def test_every_make_target_is_explained():
     makefile = read("Makefile")
     phony = set(re.search(r"(?m)^\.PHONY: (.*)$", makefile)[1].split())
-    explained = set(re.findall(r"(?m)^([a-z]+):.*## \S", makefile))
-    targets = set(re.findall(r"(?m)^([a-z]+):(?!=)", makefile))
+    explained = set(re.findall(r"(?m)^([a-z-]+):.*## \S", makefile))
+    targets = set(re.findall(r"(?m)^([a-z-]+):(?!=)", makefile))
     assert phony == explained == targets
     assert {
         "help",
         "lab",
         "test",
+        "test-browser",
+        "test-colab",
         "check",
         "notebooks",
         "refresh",

@@ -1,20 +1,49 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
+from dmlnb.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
 from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
+from dmlnb.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.checks.questions import predict
+from dmlnb.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
+from dmlnb.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
+from dmlnb.checks.transport import cheapest_tokens, gated_sum, gates, scores
 
 __all__ = [
+    "add_matches",
     "average_precision_at_r",
+    "batchnorm_relu",
+    "cheapest_tokens",
     "cover_radius",
     "cross_batch_loss",
+    "decision_matrix",
+    "dense_loss",
+    "farthest_first",
     "first_half",
     "gap",
+    "gated_sum",
+    "gates",
     "hard_histogram",
+    "inside",
+    "lay_on",
+    "markov_bound",
+    "neighbours_kept",
+    "pair_slope",
     "predict",
+    "proximal_gradient",
     "proximal_step",
+    "proxy_cover",
     "recall_at_1",
+    "relative_distances",
+    "relaxed_contrastive",
+    "relaxed_labels",
     "ridge_predictor",
+    "scores",
+    "soft_codes",
     "soft_histogram",
+    "softmax_with_no_match",
+    "template_divergence",
+    "template_scores",
 ]

@@ -94,6 +94,43 @@ QUESTIONS = {
             "c": "that would need sharp shares; γ = 0 makes them all equal",
         },
     ),
+    "02-mass": Question(
+        "A bag holds 24 tokens; the gates of 8 of them are 0.9, of the others 0. What is the mass μ, and how large "
+        "is the weight of one of the 8 in the pooled sum?",
+        {"a": "μ = 0.3, weight 1/8", "b": "μ = 0.9, weight 0.9/24", "c": "μ = 0.3, weight 0.9/24"},
+        "a",
+        {
+            "a": "μ is the mean gate, 8 · 0.9 / 24; the weights are gates over their sum, so each of the 8 has 1/8",
+            "b": "0.9 is the gate of the chosen ones; μ is the mean over all 24",
+            "c": "the weights of the pooled sum add up to 1: divide by the mass",
+        },
+    ),
+    "02-nuisance": Question(
+        "About 70 % of the tokens of a bag are nuisance, the same for all classes. You may set the mass once. What do "
+        "you expect of μ = 0.9?",
+        {
+            "a": "it is best: almost nothing is lost",
+            "b": "it is hardly better than GAP: most of what must be shipped is nuisance",
+            "c": "it is worse than GAP, because the residual bin takes the wrong tokens",
+        },
+        "b",
+        {
+            "a": "nothing is lost, but what is the shipped mass made of, when 0.9 must go and 0.3 is good?",
+            "b": "with 0.9 to ship and 0.3 worth shipping, two thirds of the shipped mass is nuisance",
+            "c": "the bin takes the most expensive tokens; with trained prototypes these are nuisance",
+        },
+    ),
+    "02-linear": Question(
+        "A linear programme ships the mass μ = 0.3 of n = 10 tokens, one of them nearest to two prototypes at once. "
+        "How many gates are strictly between 0 and 1?",
+        {"a": "none", "b": "one: the token between two prototypes", "c": "about three"},
+        "a",
+        {
+            "a": "3 tokens go whole, 7 stay; a tie between prototypes splits the plan, not the gate",
+            "b": "that token may split its mass between the prototypes, but it goes whole or stays whole",
+            "c": "three gates are 1; between 0 and 1 there could be one at most, if μ n were no whole number",
+        },
+    ),
     "03-absent": Question(
         "Prototype i occurs in no image of the batch that is fitted: its column of Z is zero. What is row i of the "
         "ridge fit?",
@@ -135,6 +172,222 @@ QUESTIONS = {
             "a": "old batches are as good as new ones, so forgetting them only leaves more noise in",
             "b": "correcting itself pays when the truth moves; here it means to average over fewer batches",
             "c": "it averages over one batch only, and its ridge pulls it to zero each time anew",
+        },
+    ),
+    "04-markov": Question(
+        "The mean loss of an anchor is 0.3. What do you know of the share of pairs with loss ≥ 0.5, and of the share "
+        "with loss ≥ 0.2?",
+        {
+            "a": "at most 60 % and at most 100 %",
+            "b": "at most 60 % and at most 150 %, so the second is a violated constraint",
+            "c": "nothing without the distribution of the losses",
+        },
+        "a",
+        {
+            "a": "0.3 / 0.5 = 60 %; 0.3 / 0.2 is above one, so the second bound says nothing: it is vacuous",
+            "b": "a share above 100 % is no violation; the bound is merely empty there",
+            "c": "losses are not negative, and that alone is enough for Markov's step",
+        },
+    ),
+    "04-coalesce": Question(
+        "Four free proxies of a class minimise their mean distance to the class's samples, which stay where they are. "
+        "They begin at four different samples. Where do they end?",
+        {
+            "a": "spread out, each in the middle of a quarter of the samples",
+            "b": "at the four samples where they began",
+            "c": "all at one point, the geometric median",
+        },
+        "c",
+        {
+            "a": "that is k-means, where a sample pulls only its nearest proxy; here every sample pulls every proxy",
+            "b": "a proxy on a sample is still pulled by all the others",
+            "c": "each proxy solves the same problem, and that problem has one solution",
+        },
+    ),
+    "04-outlier": Question(
+        "A class has many samples near zero and one far out. K = 1, and the proxy is at the middle of the many. It is "
+        "selected anew, farthest from the old one. What happens to the cover radius?",
+        {
+            "a": "it falls, since the far sample is covered now",
+            "b": "it stays about the same, or grows",
+            "c": "it becomes zero",
+        },
+        "b",
+        {
+            "a": "the far sample is covered, and now the many are far away: who covers them with K = 1?",
+            "b": "the proxy has jumped to the far sample; now the farthest of the many sets the radius",
+            "c": "one ball round the far sample must still reach the many",
+        },
+    ),
+    "05-threshold": Question(
+        "A fresh batch normalisation has γ = 1 and β = 0. Scores of a template are symmetric about their mean. At what "
+        "share of the regions does the template fire (p > 0) after the ReLU?",
+        {
+            "a": "at none: nothing has been learned",
+            "b": "at about half",
+            "c": "at one region an image, the best",
+        },
+        "b",
+        {
+            "a": "what is needed for p > 0 is a score above the template's own average, learned or not",
+            "b": "it fires wherever its score is above its average; only a negative β makes it choosy",
+            "c": "templates do not compete region by region: each has its own threshold",
+        },
+    ),
+    "05-dense": Question(
+        "The dense loss asks every region for the class of its image. What would be the best answer of a region that "
+        "sees nothing but background?",
+        {
+            "a": "the class of the letter elsewhere in the image",
+            "b": "the same score for every class: the shares of the classes in the training set",
+            "c": "very negative scores for all classes, so that no template matches",
+        },
+        "b",
+        {
+            "a": "it would be, if the region could see the letter; from background alone it cannot be known",
+            "b": "cross-entropy is least at the true probabilities, and background says nothing about the class",
+            "c": "a softmax does not notice a shift of all scores: the loss stays what it was",
+        },
+    ),
+    "05-mean": Question(
+        "The vectors ν of a block have mean zero over the templates. All templates fire equally at a region. What does "
+        "the block add there?",
+        {
+            "a": "nothing",
+            "b": "the mean feature of the batch",
+            "c": "a vector that grows with the number of templates",
+        },
+        "a",
+        {
+            "a": "an even assignment says nothing, and the sum of equal shares of vectors with mean zero is zero",
+            "b": "no feature takes part in the sum, only the learned vectors",
+            "c": "true of vectors in general; but what is the sum of these vectors?",
+        },
+    ),
+    "06-strength": Question(
+        "In a trained KD layer you multiply the scale γ and the shift β of the BN by 7. What happens to the student's "
+        "logits in evaluation mode?",
+        {
+            "a": "the values grow sevenfold, so the logits change a lot",
+            "b": "nothing, up to rounding",
+            "c": "more templates match, so other values are added",
+        },
+        "b",
+        {
+            "a": "p̂ grows sevenfold, but what is it divided by before it meets the values?",
+            "b": "p̂ becomes 7 p̂, and u(7 p̂) = u(p̂): only which templates match counts, and in what proportion",
+            "c": "7 (γ â + β) is positive exactly where γ â + β is",
+        },
+    ),
+    "06-ratio": Question(
+        "A student is trained with α = 0: templates and their supervision, but nothing is added to the map. Which "
+        "parameters does the cross-entropy still reach?",
+        {
+            "a": "templates, BN and values, as before",
+            "b": "the templates only",
+            "c": "backbone and classifier only; the templates hear only the teacher",
+        },
+        "c",
+        {
+            "a": "on which path would its gradient get there, when the values are multiplied by 0?",
+            "b": "the templates meet the classes only through p̂ and the values",
+            "c": "the layer is now a mere distillation loss on the backbone's map, the control called QuEST here",
+        },
+    ),
+    "07-width": Question(
+        "All source rows are different, and σ goes to 0. What does the relaxed contrastive loss turn into?",
+        {
+            "a": "the contrastive loss on class labels",
+            "b": "pushing only: each pair is pushed apart until r = δ",
+            "c": "pulling only: each pair is pulled",
+        },
+        "b",
+        {
+            "a": "the source rows of one class differ too: what label do they get when σ is tiny?",
+            "b": "every label but that of a row with itself goes to 0, and (1 − w)(δ − r)₊² is left",
+            "c": "that is the other end, σ → ∞, where every label goes to 1",
+        },
+    ),
+    "07-scale": Question(
+        "Someone multiplies all target embeddings by 10. What do the relaxed contrastive loss and its gradient do?",
+        {
+            "a": "the loss grows a hundredfold, the gradient tenfold",
+            "b": "both stay as they are",
+            "c": "the loss stays as it is, the gradient shrinks to a tenth",
+        },
+        "c",
+        {
+            "a": "that would be so for squared distances; but what is divided by the mean distance here?",
+            "b": "the loss stays; but a step that is ten times longer is now needed for the same change",
+            "c": "relative distances do not change, so a ten times larger space is ten times less steep",
+        },
+    ),
+    "07-two": Question(
+        "A batch of two images, σ = δ = 1. What does the target learn from it?",
+        {
+            "a": "nothing: r = 2 for the only pair, wherever the two points are",
+            "b": "to bring the pair to r = 1 − w",
+            "c": "to pull the pair together",
+        },
+        "a",
+        {
+            "a": "the mean counts the zero on the diagonal, so it is half the distance; the loss is 4w for any target",
+            "b": "a good rest point; but can r of a single pair change at all?",
+            "c": "the pair is pulled, and its unit of length shrinks with it: what is r afterwards?",
+        },
+    ),
+    "08-map": Question(
+        "PCA puts embeddings on a plane. Two images lie on one spot of the map. What follows for their embeddings?",
+        {
+            "a": "they are near each other",
+            "b": "they may be near or far: only the two directions of the map are known to agree",
+            "c": "they are far apart, because the map spreads out what is near",
+        },
+        "b",
+        {
+            "a": "what do you know of the directions that the map has dropped?",
+            "b": "a projection never lengthens a distance, but it may shorten it to zero",
+            "c": "a projection cannot make any distance longer",
+        },
+    ),
+    "08-clutter": Question(
+        "Take every letter whose nearest neighbour is wrong, and draw the same letter again without the shapes behind "
+        "it. For how many is the nearest neighbour right now?",
+        {"a": "hardly any", "b": "about half or more", "c": "all"},
+        "b",
+        {
+            "a": "the network was trained with up to four shapes; does that make it blind to them?",
+            "b": "clutter is the larger part of what goes wrong; the rest are letters that look alike, or noise",
+            "c": "some letters are twins of form: no clutter is needed to confuse them",
+        },
+    ),
+    "08-split": Question(
+        "All images of one class lie in two separate groups, in both networks. What is the likeliest reason?",
+        {
+            "a": "the label is wrong for one of the groups",
+            "b": "the networks were not trained long enough",
+            "c": "the class has two kinds of members that look different",
+        },
+        "c",
+        {
+            "a": "look at the pictures of both groups: would you call one of them another letter?",
+            "b": "a group held apart by two networks alike is not what chance leaves behind",
+            "c": "an embedding groups what looks alike; that the two forms are one letter is not to be seen in them",
+        },
+    ),
+    "08-switch": Question(
+        "Two networks reach nearly the same R@1 on the same images. For how many images do they disagree on whether "
+        "the nearest neighbour is right?",
+        {
+            "a": "for about as many as their R@1 differ",
+            "b": "for far more: one wins here, the other there",
+            "c": "for none: equal numbers mean equal answers",
+        },
+        "b",
+        {
+            "a": "that would need one of them to be right wherever the other is; who says so?",
+            "b": "a difference of means is what is left after gains and losses have cancelled",
+            "c": "a mean says nothing of which images are right",
         },
     ),
 }

@@ -1,8 +1,17 @@
-"""Data: letters in clutter, token bags with known nuisance, and batches for metric learning."""
+"""Data: letters in clutter, collages of two, token bags with known nuisance, and batches for metric learning."""
 
 from dmlnb.data.augment import augment, to_float
 from dmlnb.data.bags import TokenBags
 from dmlnb.data.batches import ClassBatches, DisjointHalves
+from dmlnb.data.collage import Collages
 from dmlnb.data.glyphs import Glyphs
 
-__all__ = ["ClassBatches", "DisjointHalves", "Glyphs", "TokenBags", "augment", "to_float"]
+__all__ = [
+    "ClassBatches",
+    "Collages",
+    "DisjointHalves",
+    "Glyphs",
+    "TokenBags",
+    "augment",
+    "to_float",
+]

@@ -1,5 +1,18 @@
-"""Interactive demos: thin shells of ipywidgets around the pure functions of `dmlnb.plots`."""
+"""Interactive demos: thin shells of widgets around pure functions."""
 
+from dmlnb.explore.atlas import EmbeddingAtlas, Neighbours, Selection
+from dmlnb.explore.explorer import EmbeddingExplorer
+from dmlnb.explore.looks import pooling_map
 from dmlnb.explore.sliders import SliderDemo, slider_demo
+from dmlnb.explore.tiles import read_folder
 
-__all__ = ["SliderDemo", "slider_demo"]
+__all__ = [
+    "EmbeddingAtlas",
+    "EmbeddingExplorer",
+    "Neighbours",
+    "Selection",
+    "SliderDemo",
+    "pooling_map",
+    "read_folder",
+    "slider_demo",
+]

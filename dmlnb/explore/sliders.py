@@ -73,7 +73,8 @@ def slider_demo(draw: Callable[..., Figure], *, title: str | None = None, **cont
         draw: a function of the parameters that returns a figure.
         title: what the picture shows, for its alt text; by default made from the function's name.
         controls: one a parameter. (lowest, highest, step, value) makes a slider, of integers if all four are
-            integers; a list makes a drop-down menu that starts at its first entry; a bool makes a checkbox.
+            integers; a range of integers makes a number that starts at its first, with buttons to step through; a list
+            makes a drop-down menu that starts at its first entry; a bool makes a checkbox.
 
     Returns:
         A widget: let it be the last value of a cell.
@@ -103,8 +104,12 @@ def _control(name: str, what) -> widgets.Widget:
         return widgets.Checkbox(value=what, **look)
     if isinstance(what, list) and what:
         return widgets.Dropdown(options=[(_text(v), v) for v in what], value=what[0], **look)
+    if isinstance(what, range) and len(what) > 1 and what.step > 0:
+        return widgets.BoundedIntText(min=what[0], max=what[-1], step=what.step, value=what[0], **look)
     if not isinstance(what, tuple) or len(what) != 4:
-        raise TypeError(f"{name}: expected (lowest, highest, step, value), a list or a bool, got {what!r}")
+        raise TypeError(
+            f"{name}: expected (lowest, highest, step, value), a range, a list or a bool, got {what!r}"
+        )
     lowest, highest, step, value = what
     if not lowest < highest or not lowest <= value <= highest or step <= 0:
         raise ValueError(

@@ -119,15 +119,17 @@ def triplet_loss(
 
     $$ \\overline{(d_{ap} - d_{an} + m)_+} \\quad\\text{over active triplets} $$
 
-    Args and errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (N, M, M) numbers.
+    Args and errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (P, M) numbers
+    for P positive pairs.
 
     Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp]. Taught in notebook 04.
     """
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)
-    violation = distance[:, :, None] - distance[:, None, :] + margin  # (N, M, M), anchor, positive, negative
-    return active_mean(violation.where(positive[:, :, None] & negative[:, None, :], 0))
+    anchor, partner = positive.nonzero(as_tuple=True)  # (P,) each: the positive pairs
+    violation = distance[anchor, partner, None] - distance[anchor] + margin  # (P, M)
+    return active_mean(violation.where(negative[anchor], 0))
 
 
 def multi_similarity_loss(

@@ -2,7 +2,8 @@
 
 Each is a formula (function) with a thin module that owns the proxies. The modules are called
 `loss(embeddings, labels)`, as those of pytorch-metric-learning, and have parameters: give them to the
-optimiser, with a learning rate well above the network's. Half precision is computed in float32.
+optimiser, with a learning rate well above the network's. Embeddings and proxies are put on the unit sphere inside
+(`normalize="sphere"`); `"ball"` clips them to the unit ball instead. Half precision is computed in float32.
 
 Source of the defaults: table of base losses in [gurbuz2024ccp]. Taught in notebooks 00 and 04.
 """
@@ -11,16 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from dmlnb import geometry
 from dmlnb._inputs import require_embeddings, require_labels, require_positive
-from dmlnb.geometry import inner_products, normalize, pairwise_distances
+from dmlnb.geometry import inner_products, pairwise_distances
 from dmlnb.losses.pairs import log1p_sum_exp
 
 
-def _on_the_sphere(
-    embeddings: Tensor, labels: Tensor, proxies: Tensor, shape: str
+def _prepared(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, normalize: str | None, single: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Checked: unit embeddings (N, d), int64 labels, unit proxies of `shape`, first axis the class."""
-    if proxies.ndim != shape.count(",") + 1 or 0 in proxies.shape:
+    """Checked and normalised: embeddings (N, d), int64 labels, proxies (C, K, d); `single` also takes (C, d)."""
+    if single and proxies.ndim == 2:
+        proxies = proxies[:, None]
+    if proxies.ndim != 3 or 0 in proxies.shape:
+        shape = "(C, d) or (C, K, d)" if single else "(C, K, d)"
         raise ValueError(f"proxies: expected shape {shape}, not empty, got {tuple(proxies.shape)}")
     require_embeddings(embeddings)
     require_embeddings(proxies.flatten(0, -2), "proxies")
@@ -29,11 +34,18 @@ def _on_the_sphere(
     if embeddings.shape[1] != dim:
         raise ValueError(f"embeddings: expected {dim} coordinates as the proxies, got {embeddings.shape[1]}")
     wide = torch.promote_types(torch.promote_types(embeddings.dtype, proxies.dtype), torch.float32)
-    return normalize(embeddings.to(wide)), labels.long(), normalize(proxies.to(wide))
+    prepare = geometry.normalize
+    return prepare(embeddings.to(wide), normalize), labels.long(), prepare(proxies.to(wide), normalize)
 
 
 def proxy_anchor_loss(
-    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, alpha: float = 32.0, delta: float = 0.1
+    embeddings: Tensor,
+    labels: Tensor,
+    proxies: Tensor,
+    *,
+    alpha: float = 32.0,
+    delta: float = 0.1,
+    normalize: str | None = "sphere",
 ) -> Tensor:
     """Proxy-Anchor: each proxy is an anchor that pulls its class and pushes all others.
 
@@ -42,14 +54,16 @@ def proxy_anchor_loss(
        + \\frac{1}{|P^-|} \\sum_{c \\in P^-}
          \\log\\Bigl(1 + \\sum_{y_i \\ne c} e^{\\alpha (s_{ic} + \\delta)}\\Bigr) $$
 
-    $P^+$ are the proxies with a positive in the batch, $P^-$ those with a negative.
+    $P^+$ are the proxies with a positive in the batch, $P^-$ those with a negative. With K proxies a class, each of
+    them is such an anchor.
 
     Args:
         embeddings: `(N, d)`, finite; normalised inside.
         labels: `(N,)` integers in 0 .. C - 1.
-        proxies: `(C, d)`; normalised inside.
+        proxies: `(C, d)` or `(C, K, d)`; normalised inside.
         alpha: scale, inverse temperature, > 0.
         delta: margin on the cosine.
+        normalize: `"sphere"`, `"ball"` or None.
 
     Returns:
         Scalar, at least float32.
@@ -60,21 +74,28 @@ def proxy_anchor_loss(
     Source: [kim2020proxyanchor], eq. 4. Taught in notebook 00.
     """
     require_positive(alpha=alpha)
-    unit, labels, proxies = _on_the_sphere(embeddings, labels, proxies, "(C, d)")
-    similarity = inner_products(unit, proxies)  # (N, C)
-    positive = one_hot(labels, len(proxies)).bool()  # (N, C)
-    pull = log1p_sum_exp(-alpha * (similarity - delta), positive, dim=0)  # (C,)
+    unit, labels, proxies = _prepared(embeddings, labels, proxies, normalize)
+    similarity = inner_products(unit, proxies.flatten(0, 1))  # (N, C K)
+    positive = one_hot(labels, len(proxies)).bool().repeat_interleave(proxies.shape[1], dim=1)  # (N, C K)
+    pull = log1p_sum_exp(-alpha * (similarity - delta), positive, dim=0)  # (C K,)
     push = log1p_sum_exp(alpha * (similarity + delta), ~positive, dim=0)
     count = [mask.any(dim=0).sum().clamp(min=1) for mask in (positive, ~positive)]
     return pull.sum() / count[0] + push.sum() / count[1]
 
 
 def proxy_nca_loss(
-    embeddings: Tensor, labels: Tensor, proxies: Tensor, *, temperature: float = 0.11
+    embeddings: Tensor,
+    labels: Tensor,
+    proxies: Tensor,
+    *,
+    temperature: float = 0.11,
+    normalize: str | None = "sphere",
 ) -> Tensor:
     """ProxyNCA++: softmax over all proxies, the positive included.
 
     $$ -\\frac1N \\sum_i \\log \\mathrm{softmax}_c( s_{ic} / T )_{y_i} $$
+
+    With K proxies a class, the softmax runs over all of them, and those of the sample's class are added up.
 
     With unit vectors $-d^2 = 2s - 2$, so a temperature of T here is 2T for squared distances.
 
@@ -83,8 +104,11 @@ def proxy_nca_loss(
     Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_positive(temperature=temperature)
-    unit, labels, proxies = _on_the_sphere(embeddings, labels, proxies, "(C, d)")
-    return cross_entropy(inner_products(unit, proxies) / temperature, labels)
+    unit, labels, proxies = _prepared(embeddings, labels, proxies, normalize)
+    logits = (
+        inner_products(unit, proxies.flatten(0, 1)).unflatten(1, proxies.shape[:2]) / temperature
+    )  # (N, C, K)
+    return cross_entropy(logits.logsumexp(dim=2), labels)
 
 
 def soft_triple_loss(
@@ -97,6 +121,7 @@ def soft_triple_loss(
     tau: float = 0.3754,
     margin: float = 0.4307,
     similarity: str = "cosine",
+    normalize: str | None = "sphere",
 ) -> Tensor:
     """SoftTriple: several centres a class, the best of them by a soft maximum.
 
@@ -105,7 +130,8 @@ def soft_triple_loss(
        + \\frac{\\tau}{C K (K - 1)}
          \\sum_c \\sum_{k < l} \\sqrt{2 - 2 \\langle \\rho_{ck}, \\rho_{cl} \\rangle} $$
 
-    The last term lets superfluous centres of a class merge.
+    The last term lets superfluous centres of a class merge; what stands under its root is the squared distance of two
+    centres, and is computed as that.
 
     Args:
         embeddings: `(N, d)`, finite; normalised inside.
@@ -116,6 +142,7 @@ def soft_triple_loss(
         tau: weight of the merging term.
         margin: in units of similarity.
         similarity: `"cosine"`, or `"distance"`: minus the Euclidean distance of the unit vectors.
+        normalize: `"sphere"`, `"ball"` or None.
 
     Returns:
         Scalar, at least float32.
@@ -129,7 +156,7 @@ def soft_triple_loss(
     if similarity not in ("cosine", "distance"):
         raise ValueError(f"similarity: expected 'cosine' or 'distance', got {similarity!r}")
     require_positive(scale=scale, gamma=gamma)
-    embeddings, labels, unit = _on_the_sphere(embeddings, labels, centers, "(C, K, d)")
+    embeddings, labels, unit = _prepared(embeddings, labels, centers, normalize, single=False)
     classes, per_class = unit.shape[:2]
     flat = unit.flatten(0, 1)  # (C K, d)
     near = inner_products(embeddings, flat)  # (N, C K)

@@ -1,7 +1,18 @@
 """Figures: arrays in, a matplotlib Figure out, in one look."""
 
 from dmlnb.plots.assignment import assignment_maps
+from dmlnb.plots.chance_demo import draw_chance_demo
+from dmlnb.plots.covering import (
+    cover_points,
+    disc_projections,
+    disc_violation,
+    draw_cover,
+    draw_cover_demo,
+    draw_differences,
+    draw_disc_projections,
+)
 from dmlnb.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
+from dmlnb.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
 from dmlnb.plots.lines import draw_bound, draw_curve
 from dmlnb.plots.maps import embedding_map, project
@@ -11,6 +22,15 @@ from dmlnb.plots.recursion import (
     draw_recursion,
     draw_recursion_steps,
     recursion_world,
+)
+from dmlnb.plots.relaxed import (
+    draw_configurations,
+    draw_label_maps,
+    draw_pair_demo,
+    draw_pair_energy,
+    draw_transfer_demo,
+    toy_source,
+    toy_transfer,
 )
 from dmlnb.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
 from dmlnb.plots.setup import notebook_setup
@@ -24,6 +44,8 @@ from dmlnb.plots.style import (
     png_bytes,
     style,
 )
+from dmlnb.plots.templates import draw_assignment_sweep, draw_region_match, match_maps, template_patches
+from dmlnb.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
 
 __all__ = [
     "METHOD_COLORS",
@@ -31,18 +53,40 @@ __all__ = [
     "class_colors",
     "class_markers",
     "contact_sheet",
+    "cover_points",
     "demo_tokens",
+    "disc_projections",
+    "disc_violation",
+    "draw_assignment_sweep",
     "draw_bound",
+    "draw_chance_demo",
+    "draw_class_belief",
+    "draw_configurations",
+    "draw_cover",
+    "draw_cover_demo",
     "draw_curve",
+    "draw_decision_matrix",
+    "draw_differences",
+    "draw_disc_projections",
     "draw_histogram_assignment",
     "draw_histogram_patches",
+    "draw_label_maps",
+    "draw_pair_demo",
+    "draw_pair_energy",
+    "draw_pooling_plan",
     "draw_prototype_demo",
     "draw_ranking",
     "draw_reconstruction_curve",
     "draw_recursion",
     "draw_recursion_steps",
+    "draw_region",
+    "draw_region_match",
     "draw_retrieval_toy",
+    "draw_transfer_demo",
+    "draw_transport",
+    "draw_transport_demo",
     "embedding_map",
+    "match_maps",
     "method_bars",
     "method_color",
     "method_marker",
@@ -56,5 +100,9 @@ __all__ = [
     "recursion_world",
     "retrieval_toy",
     "style",
+    "template_maps",
+    "template_patches",
+    "toy_source",
+    "toy_transfer",
     "training_curve",
 ]

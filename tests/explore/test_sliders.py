@@ -40,10 +40,11 @@ def test_kinds_of_controls():
         seen.append(parameters)
         return plots.draw_curve([0, 1], [0, 1], "x", "y")
 
-    demo = slider_demo(draw, a=(0, 3, 1, 2), b=(0.0, 1.0, 0.1, 0.5), c=["x", "y"], d=True)
-    assert seen == [{"a": 2, "b": 0.5, "c": "x", "d": True}]
+    demo = slider_demo(draw, a=(0, 3, 1, 2), b=(0.0, 1.0, 0.1, 0.5), c=["x", "y"], d=True, e=range(3))
+    assert seen == [{"a": 2, "b": 0.5, "c": "x", "d": True, "e": 0}]
     kinds = [type(w).__name__ for w in demo.controls.values()]
-    assert kinds == ["IntSlider", "FloatSlider", "Dropdown", "Checkbox"]
+    assert kinds == ["IntSlider", "FloatSlider", "Dropdown", "Checkbox", "BoundedIntText"]
+    assert demo.controls["e"].max == 2
     assert not demo.controls["a"].continuous_update
 
 
@@ -58,7 +59,7 @@ def test_errors_in_the_drawing_are_passed_on():
         demo.controls["a"].value = 2
 
 
-@pytest.mark.parametrize("controls", [{}, {"a": (1, 2)}, {"a": []}, {"a": "x"}])
+@pytest.mark.parametrize("controls", [{}, {"a": (1, 2)}, {"a": []}, {"a": "x"}, {"a": range(1)}])
 def test_bad_controls_are_named(controls):
     with pytest.raises((TypeError, ValueError), match="controls|a:"):
         slider_demo(plots.draw_prototype_demo, **controls)

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from dmlnb import geometry
 from dmlnb.losses import (
     ProxyAnchorLoss,
     ProxyNCALoss,
@@ -226,7 +227,7 @@ def test_dtypes_integer_labels_and_autocast(make):
 def test_proxies_of_another_shape_or_not_finite_are_named(case):
     x, y, proxies, centers = case
     for loss in (proxy_anchor_loss, proxy_nca_loss):
-        for bad in (proxies[0], centers, proxies[:0], proxies * torch.nan):
+        for bad in (proxies[0], centers[None], proxies[:0], proxies * torch.nan):
             with pytest.raises(ValueError, match="proxies"):
                 loss(x, y, bad)
     for bad in (proxies, centers[:, :0], centers * torch.inf):
@@ -243,3 +244,42 @@ def test_bad_settings_are_named(case):
     for name, value in (("scale", 0.0), ("gamma", 0.0), ("similarity", "dot")):
         with pytest.raises(ValueError, match=name):
             soft_triple_loss(x, y, centers, **{name: value})
+
+
+def test_several_proxies_a_class_against_loops(case):
+    x, y, _, proxies = case
+    cosines = [[[cosine(v, p) for p in own] for own in proxies] for v in x]  # sample, class, proxy
+    pull = push = 0.0
+    for c in range(C):
+        for k in range(K):
+            positive = [math.exp(-32 * (cosines[i][c][k] - 0.1)) for i in range(N) if y[i] == c]
+            negative = [math.exp(32 * (cosines[i][c][k] + 0.1)) for i in range(N) if y[i] != c]
+            pull += math.log(1 + sum(positive)) / (K * len(y.unique()))
+            push += math.log(1 + sum(negative)) / (K * C)
+    assert proxy_anchor_loss(x, y, proxies).item() == pytest.approx(pull + push)
+    total = 0.0
+    for i in range(N):
+        every = [[math.exp(s / 0.11) for s in own] for own in cosines[i]]
+        total -= math.log(sum(every[y[i]]) / sum(map(sum, every))) / N
+    assert proxy_nca_loss(x, y, proxies).item() == pytest.approx(total)
+
+
+@pytest.mark.parametrize("loss", [proxy_anchor_loss, proxy_nca_loss])
+def test_one_proxy_a_class_is_the_plain_loss(loss, case):
+    x, y, proxies, _ = case
+    assert torch.equal(loss(x, y, proxies), loss(x, y, proxies[:, None]))
+
+
+@pytest.mark.parametrize("loss", [proxy_anchor_loss, proxy_nca_loss, soft_triple_loss])
+def test_the_ball_clips_long_vectors_only(loss, case):
+    x, y, _, proxies = case
+    long, short = 5 * geometry.normalize(proxies), 0.1 * geometry.normalize(proxies)
+    assert torch.allclose(
+        loss(x, y, long, normalize="ball"), loss(x, y, geometry.normalize(long), normalize="ball")
+    )
+    assert torch.equal(
+        loss(x, y, short, normalize="ball"), loss(geometry.clip_to_ball(x), y, short, normalize=None)
+    )
+    assert not torch.allclose(loss(x, y, short, normalize="ball"), loss(x, y, short))
+    with pytest.raises(ValueError, match="how"):
+        loss(x, y, short, normalize="cube")

@@ -1,0 +1,211 @@
+"""A small student of a larger teacher, both classifying Cyrillic letters in clutter: letKD against its controls.
+
+python -m benchmarks.study_distill        # about 30 minutes on one core; writes dmlnb/results/distill.json
+
+One teacher, trained once; five paired seeds of the student (same seed: same first weights of the backbone, same
+batches). Letters are split by rendering: seed 0 to train, seed 1 to choose (learning rate, widths), seed 2 to report.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks.studies import FINISHED, collect, save
+from dmlnb.data import to_float
+from dmlnb.distill import BesideTeacher, Codebook, DecisionTemplates, LetKDLoss, hinton_kd, template_kl
+from dmlnb.models import KDLayer, StagedClassifier, small_resnet
+from dmlnb.recipes import Letters, cyrillic_letters, train_letters
+
+TEACHER, STUDENT = (16, 24, 48, 64), (6, 8, 12, 16)  # widths
+CODES, SUBCLASSES, STEPS = 64, 2, 800
+MIDDLE, LAST = 4, 5  # stages: after the first block at the last resolution, and after the last block
+
+# method: (stages with a KD layer, their value ratio, what supervises each stage)
+LAYERS = {
+    "QuEST (α = 0)": ((LAST,), 0.0, {LAST: "codes"}),
+    "one layer, no supervision": ((LAST,), 1.0, {}),
+    "letKD-1": ((LAST,), 1.0, {LAST: "codes"}),
+    "two layers, no supervision": ((MIDDLE, LAST), 1.0, {}),
+    "two layers, last supervised": ((MIDDLE, LAST), 1.0, {LAST: "codes"}),
+    "two layers, hard sub-classes": ((MIDDLE, LAST), 1.0, {MIDDLE: "identity", LAST: "codes"}),
+    "letKD-2": ((MIDDLE, LAST), 1.0, {MIDDLE: "decisions", LAST: "codes"}),
+}
+METHODS = ("student alone", "KD", *LAYERS)
+SEEDS = range(5)
+
+
+def kd_loss(readings: tuple, labels: torch.Tensor) -> torch.Tensor:
+    """The control: cross-entropy and the teacher's softened logits."""
+    student, teacher = readings
+    return cross_entropy(student.logits, labels) + hinton_kd(student.logits, teacher.logits)
+
+
+def make_teacher(train: Letters) -> StagedClassifier:
+    """The one teacher; kept in build/ because every run needs it."""
+    file = FINISHED / "distill_teacher.pt"
+    torch.manual_seed(100)
+    teacher = StagedClassifier(small_resnet(1, TEACHER), len(train.class_names), taps=(MIDDLE, LAST))
+    if file.exists():
+        teacher.load_state_dict(torch.load(file, weights_only=True))
+    else:
+        train_letters(
+            teacher, cross_entropy, train, steps=1200, seed=100, learning_rate=0.003, progress=False
+        )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(teacher.state_dict(), file)
+    return teacher.eval()
+
+
+@torch.no_grad()
+def read_maps(net: StagedClassifier, images: torch.Tensor) -> dict[int, torch.Tensor]:
+    parts = [net.read(to_float(chunk)).maps for chunk in images.split(256)]
+    return {stage: torch.cat([p[stage] for p in parts]) for stage in (MIDDLE, LAST)}
+
+
+def make_targets(teacher: StagedClassifier, train: Letters) -> dict[str, nn.Module]:
+    """Codebook and decisions, from every fourth training image; not augmented."""
+    file = FINISHED / "distill_targets.pt"
+    if file.exists():
+        return torch.load(file, weights_only=False)
+    some = slice(None, None, 4)
+    rows = {s: m.permute(0, 2, 3, 1).flatten(0, 2) for s, m in read_maps(teacher, train.images[some]).items()}
+    labels = train.labels[some].repeat_interleave(64)
+    targets = {
+        "codes": Codebook.fit(rows[LAST], CODES),
+        "decisions": DecisionTemplates.fit(rows[MIDDLE], labels, SUBCLASSES),
+    }
+    targets["identity"] = DecisionTemplates.fit(rows[MIDDLE], labels, SUBCLASSES)
+    targets["identity"].decisions.copy_(torch.eye(len(targets["identity"].decisions)))
+    torch.save(targets, file)
+    return targets
+
+
+def make_student(method: str, seed: int, num_classes: int) -> StagedClassifier:
+    torch.manual_seed(seed)
+    backbone = small_resnet(1, STUDENT)  # first, so that it starts the same with every method
+    linear = nn.Linear(STUDENT[-1], num_classes)
+    stages, ratio, _ = LAYERS.get(method, ((), 1.0, {}))
+    sizes = {MIDDLE: (STUDENT[2], num_classes * SUBCLASSES), LAST: (STUDENT[3], CODES)}
+    student = StagedClassifier(
+        backbone, num_classes, {s: KDLayer(*sizes[s], ratio) for s in stages}, taps=(MIDDLE, LAST)
+    )
+    student.linear = linear
+    return student
+
+
+def distill(
+    method: str, seed: int, train: Letters, teacher, targets, *, steps: int = STEPS
+) -> StagedClassifier:
+    student = make_student(method, seed, len(train.class_names))
+    supervision = LAYERS.get(method, ((), 1.0, {}))[2]
+    if method == "student alone" or (method in LAYERS and not supervision):
+        train_letters(student, cross_entropy, train, steps=steps, seed=seed, progress=False)
+        return student
+    loss = LetKDLoss({s: targets[t] for s, t in supervision.items()}) if method in LAYERS else kd_loss
+    train_letters(BesideTeacher(student, teacher), loss, train, steps=steps, seed=seed, progress=False)
+    return student.eval()
+
+
+@torch.no_grad()
+def predictions(net: StagedClassifier, images: torch.Tensor, content=None, silent: tuple[int, ...] = ()):
+    """Logits; with `content`, the value path is switched off in regions whose content is in `silent`."""
+
+    def forward(chunk, what):
+        x = to_float(chunk)
+        for stage, module in enumerate(net.stages):
+            x = module(x)
+            if str(stage) in net.kd_layers:
+                out, _ = net.kd_layers[str(stage)](x)
+                off = torch.isin(what, torch.tensor(silent))[:, None]  # (B, 1, 8, 8)
+                x = torch.where(off, x, out)
+        return net.linear(x.mean(dim=(2, 3)))
+
+    content = torch.zeros(len(images), 8, 8, dtype=torch.int64) if content is None else content
+    return torch.cat([forward(*pair) for pair in zip(images.split(256), content.split(256), strict=True)])
+
+
+@torch.no_grad()
+def look_inside(net: StagedClassifier, teacher, targets, data: Letters) -> dict[str, float]:
+    """What the layers do on `data`: matches by content, the value path switched off, agreement with the targets."""
+    found = {}
+    accuracy = lambda silent: share(predictions(net, data.images, data.content, silent), data.labels)
+    found["off"] = accuracy((0, 1, 2))
+    found["off_outside_letter"] = accuracy((0, 1))
+    found["off_on_letter"] = accuracy((2,))
+    taught = read_maps(teacher, data.images)
+    maps = read_maps(net, data.images)
+    for stage, layer in ((int(s), layer) for s, layer in net.kd_layers.items()):
+        name = {MIDDLE: "middle", LAST: "last"}[stage]
+        scores = layer.scores(maps[stage])
+        active = (layer.matches(scores) > 0).float().mean(dim=1)  # (N, 8, 8)
+        for number, kind in enumerate(("background", "clutter", "letter")):
+            here = data.content == number
+            found[f"{name}_active_{kind}"] = active[here].mean().item()
+            found[f"{name}_unmatched_{kind}"] = (active[here] == 0).float().mean().item()
+        source = targets["decisions"] if stage == MIDDLE else targets["codes"]
+        wanted = (
+            source.targets(taught[stage], data.labels) if stage == MIDDLE else source.targets(taught[stage])
+        )
+        found[f"{name}_kl"] = template_kl(scores, wanted).item()
+        found[f"{name}_agreement"] = (scores.argmax(1) == wanted.argmax(1)).float().mean().item()
+    return found
+
+
+def constant_belief(teacher, targets) -> dict[str, float]:
+    """What a student would reach that believes the mean target of every region: the floor of `look_inside`."""
+    test = cyrillic_letters(60, seed=2)
+    taught, found = read_maps(teacher, test.images), {}
+    for name, wanted in (
+        ("middle", targets["decisions"].targets(taught[MIDDLE], test.labels)),
+        ("last", targets["codes"].targets(taught[LAST])),
+    ):
+        mean = wanted.mean(dim=(0, 2, 3)).clamp(min=1e-30).log()[None, :, None, None]
+        found[f"{name}_kl"] = template_kl(mean.expand_as(wanted), wanted).item()
+        winner = wanted.argmax(dim=1)
+        found[f"{name}_agreement"] = winner.flatten().bincount().max().item() / winner.numel()
+    return found
+
+
+def share(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    return (logits.argmax(dim=1) == labels).float().mean().item()
+
+
+def run(method: str, seed: int) -> dict:
+    train, validation, test = (cyrillic_letters(n, seed=s) for n, s in ((100, 0), (40, 1), (60, 2)))
+    teacher = make_teacher(train)
+    targets = make_targets(teacher, train)
+    net = distill(method, seed, train, teacher, targets, steps=STEPS)
+    row = {
+        "accuracy": share(predictions(net, test.images), test.labels),
+        "validation_accuracy": share(predictions(net, validation.images), validation.labels),
+        "teacher_accuracy": share(predictions(teacher, test.images), test.labels),
+        "parameters": sum(p.numel() for p in net.parameters()),
+    }
+    if method in LAYERS and method != "QuEST (α = 0)":
+        row |= look_inside(net, teacher, targets, test)
+    return row
+
+
+def main() -> None:
+    teacher = make_teacher(train := cyrillic_letters(100))
+    targets = make_targets(teacher, train)  # once, before the runs share them
+    runs = collect("distill", run, METHODS, SEEDS)
+    settings = {
+        "task": "47 Cyrillic letters, 32 px, clutter 0 to 4; train, validation and test are other renderings",
+        "teacher_widths": TEACHER,
+        "student_widths": STUDENT,
+        "steps": STEPS,
+        "batch": "32 classes x 2",
+        "codes": CODES,
+        "subclasses": SUBCLASSES,
+        "inverse_temperature": 1.0,
+        "teacher_parameters": sum(p.numel() for p in teacher.parameters()),
+        "constant_belief": constant_belief(teacher, targets),
+    }
+    save("distill", f"python -m benchmarks.{Path(__file__).stem}", settings, runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Distillation: what a teacher tells a student about the regions of an image."""
+
+from dmlnb.distill.codebook import Codebook, kmeans, perplexity
+from dmlnb.distill.decisions import DecisionTemplates, decision_matrix, discriminants
+from dmlnb.distill.losses import hinton_kd, template_kl
+from dmlnb.distill.training import BesideTeacher, LetKDLoss
+
+__all__ = [
+    "BesideTeacher",
+    "Codebook",
+    "DecisionTemplates",
+    "LetKDLoss",
+    "decision_matrix",
+    "discriminants",
+    "hinton_kd",
+    "kmeans",
+    "perplexity",
+    "template_kl",
+]

@@ -1,0 +1,266 @@
+"""The explorer: a map of images to move in, and what lies behind each point.
+
+A thin shell: `EmbeddingAtlas` computes, `rows` and `tiles` make words and pictures of it, and `explorer.js` draws
+points and reports what was clicked. Everything the browser shows is also an attribute here, so it can be driven from
+Python. No part comes from elsewhere: script and thumbnails travel through the notebook's own connection.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import torch
+import traitlets as t
+from torch import Tensor, nn
+
+from dmlnb.explore import rows
+from dmlnb.explore.atlas import PROJECTIONS, EmbeddingAtlas
+from dmlnb.explore.looks import pooling_map
+from dmlnb.explore.tiles import as_bytes, sheet
+from dmlnb.plots import assignment_maps, class_colors, embedding_map, pooling_overlay
+from dmlnb.plots.style import png_bytes, to_numpy
+
+CLASS, HIT = "class", "hit or miss"
+MOST_COLORS = 8  # classes told apart by colour and marker; all others are grey
+_HERE = Path(__file__).parent
+
+
+class EmbeddingExplorer(anywidget.AnyWidget):
+    """A 2-D map of embeddings with hover, pick, lasso, filter, and a switch between embeddings of the same images.
+
+    Works with ipywidgets 7.7 (Colab) and 8. A reader without a kernel sees a picture of the map instead.
+
+        explorer = EmbeddingExplorer(images, {"GAP": x, "GSP": y}, labels, looks={"GAP": net, "GSP": other})
+        explorer.picked = 7; explorer.neighbours; explorer.selection
+
+    Args:
+        images: `(N, 1, S, S)`, `(N, S, S)` or `(N, 3, S, S)`: uint8, or floating point in 0 .. 1 or -0.5 .. 0.5.
+        embeddings: `(N, d)`, or a dictionary of them by name.
+        labels: `(N,)` integers >= 0.
+        class_names: a name a class.
+        scores: by name, `(N,)` numbers to colour by.
+        looks: by the name of the embedding, a network (its pooling is shown, see `pooling_map`) or a function from
+            images `(1, c, S, S)` to a map `(1, h, w)`: weights >= 0, or integers for an assignment to templates.
+        classes: coloured at the start, at most 8.
+        seed: of UMAP.
+
+    Attributes:
+        atlas: the `EmbeddingAtlas` behind the picture.
+        embedding, projection, color_by: what is shown; `"PCA"` or `"UMAP"`; `"class"`, `"hit or miss"` or a score.
+        picked: number of the picked image, -1 for none.
+        neighbours: numbers of its nearest neighbours.
+        classes, only: the coloured classes, and whether all others are hidden.
+        selection: numbers of the selected images, an array; `select` sets them.
+
+    Raises:
+        ValueError: for shapes that do not fit, more than 8 classes, or a look without an embedding of its name.
+
+    Taught in notebook 08.
+    """
+
+    _ipython_display_ = None  # ipywidgets 7 would print itself and leave no room for the static picture
+    _esm = (_HERE / "explorer.js").read_text(encoding="utf-8")
+    _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
+
+    # Python -> browser
+    sprite = t.Bytes().tag(sync=True)
+    tile = t.Dict().tag(sync=True)
+    labels = t.Bytes().tag(sync=True)  # uint32
+    class_names = t.List().tag(sync=True)
+    palette = t.List().tag(sync=True)
+    embeddings = t.List().tag(sync=True)
+    projections = t.List().tag(sync=True)
+    colorings = t.List().tag(sync=True)
+    points = t.Bytes().tag(sync=True)  # float32, x and y in turn
+    score = t.Bytes().tag(sync=True)  # float32; empty for colours of classes
+    score_range = t.List().tag(sync=True)
+    neighbours = t.List().tag(sync=True)
+    hits = t.List().tag(sync=True)
+    selected = t.Bytes().tag(sync=True)  # uint32
+    picked_html = t.Unicode().tag(sync=True)
+    row_html = t.Unicode().tag(sync=True)
+    look_html = t.Unicode().tag(sync=True)
+    selection_html = t.Unicode().tag(sync=True)
+    sheet_html = t.Unicode().tag(sync=True)
+    status = t.Unicode().tag(sync=True)
+    # both ways
+    embedding = t.Unicode().tag(sync=True)
+    projection = t.Unicode("PCA").tag(sync=True)
+    color_by = t.Unicode(CLASS).tag(sync=True)
+    classes = t.List(t.Int()).tag(sync=True)
+    only = t.Bool(False).tag(sync=True)
+    picked = t.Int(-1).tag(sync=True)
+    lasso = t.List().tag(sync=True)  # corners of a polygon, on the map
+    sheet = t.Bool(False).tag(sync=True)
+
+    def __init__(
+        self,
+        images: Tensor | np.ndarray,
+        embeddings: Tensor | np.ndarray | Mapping[str, Tensor | np.ndarray],
+        labels: Tensor | np.ndarray,
+        *,
+        class_names: Sequence[str] | None = None,
+        scores: Mapping[str, Sequence[float]] | None = None,
+        looks: Mapping[str, nn.Module | Callable[[Tensor], Tensor]] | None = None,
+        classes: Sequence[int] | None = None,
+        seed: int = 0,
+    ):
+        self.atlas = EmbeddingAtlas(embeddings, labels, class_names=class_names, scores=scores, seed=seed)
+        images = torch.as_tensor(to_numpy(images))
+        self._images = images[:, None] if images.ndim == 3 else images
+        self._pictures = as_bytes(images)
+        if len(self._pictures) != len(self.atlas):
+            raise ValueError(f"images: expected {len(self.atlas)}, one a label, got {len(self._pictures)}")
+        looks = dict(looks or {})
+        unknown = set(looks) - set(self.atlas.names)
+        if unknown:
+            raise ValueError(f"looks: expected names among {', '.join(self.atlas.names)}, got {unknown}")
+        self._looks = {k: pooling_map(v) if isinstance(v, nn.Module) else v for k, v in looks.items()}
+        present = np.unique(self.atlas.labels).tolist()
+        chosen = present[:MOST_COLORS] if classes is None else [int(c) for c in classes]
+        self.selection = np.array([], dtype=np.int64)
+        sprite, tile = sheet(self._pictures)
+        super().__init__(
+            sprite=sprite,
+            tile=tile,
+            labels=self.atlas.labels.astype("<u4").tobytes(),
+            class_names=self.atlas.class_names,
+            palette=class_colors(MOST_COLORS),
+            embeddings=self.atlas.names,
+            projections=[p for p in PROJECTIONS if self.atlas.can_project(p)],
+            colorings=[CLASS, HIT, *self.atlas.scores],
+            embedding=self.atlas.names[0],
+            points=_packed(self.atlas.points(self.atlas.names[0])),
+            classes=chosen,
+            score_range=[0.0, 1.0],
+        )
+
+    def select(self, chosen: Sequence[int] | np.ndarray) -> None:
+        """Select the images with these numbers."""
+        chosen = np.unique(np.asarray(chosen, dtype=np.int64))
+        found = self.atlas.statistics(self.embedding, chosen)  # raises for numbers out of range
+        self.selection = chosen
+        self.selected = chosen.astype("<u4").tobytes()
+        self.selection_html = rows.selection_block(self.atlas, found) if len(chosen) else ""
+        self._fill_sheet()
+
+    @t.validate("embedding", "projection", "color_by", "picked", "classes")
+    def _valid(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        known = {"embedding": "embeddings", "projection": "projections", "color_by": "colorings"}.get(name)
+        if known and getattr(self, known) and value not in getattr(self, known):
+            raise t.TraitError(f"{name}: expected one of {', '.join(getattr(self, known))}, got {value!r}")
+        if name == "picked" and not -1 <= value < len(self.atlas):
+            raise t.TraitError(f"picked: expected -1 .. {len(self.atlas) - 1}, got {value}")
+        if name == "classes":
+            if len(value) > MOST_COLORS or not all(0 <= c < len(self.atlas.class_names) for c in value):
+                last = len(self.atlas.class_names) - 1
+                raise t.TraitError(f"classes: expected at most {MOST_COLORS} in 0 .. {last}, got {value}")
+        return value
+
+    @t.observe("embedding", "projection")
+    def _move(self, change) -> None:
+        number = len(self.atlas)
+        if self.projection == "UMAP" and not self.atlas.has_points(self.embedding, "UMAP"):
+            self.status = f"UMAP of {number} images: up to {10 + number // 250} seconds, once …"
+        try:
+            self.points = _packed(self.atlas.points(self.embedding, self.projection))
+        finally:
+            self.status = ""
+        if change["name"] == "embedding":
+            self._recolor(change)
+            self._describe(change)
+            self.select(self.selection)
+
+    @t.observe("color_by")
+    def _recolor(self, change) -> None:
+        if self.color_by == CLASS:
+            self.score = b""
+            return
+        if self.color_by == HIT:
+            values = self.atlas.hits(self.embedding).astype("<f4")
+        else:
+            values = self.atlas.scores[self.color_by].astype("<f4")
+            finite = values[np.isfinite(values)]
+            low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+            self.score_range = [low, high if high > low else low + 1.0]
+        self.score = values.tobytes()
+
+    @t.observe("picked")
+    def _describe(self, change) -> None:
+        if self.picked < 0:
+            self.neighbours, self.hits = [], []
+            self.picked_html = self.row_html = self.look_html = ""
+            return
+        found = self.atlas.neighbours(self.embedding, self.picked)
+        self.neighbours, self.hits = found.index.tolist(), found.hit.tolist()
+        self.picked_html = rows.picked_line(self.atlas, self.embedding, self.picked, found)
+        self.row_html = rows.neighbour_row(self.atlas, self._pictures, self.picked, found)
+        if change["name"] == "picked":
+            self.look_html = self._look(self.picked)
+
+    def _look(self, index: int) -> str:
+        """What each network looks at in an image, all of them below each other."""
+        if not self._looks:
+            return ""
+        image = self._images[index : index + 1]
+        maps = {name: to_numpy(look(image)) for name, look in self._looks.items()}
+        weights = {name: m for name, m in maps.items() if np.issubdtype(m.dtype, np.floating)}
+        figures = [pooling_overlay(image, weights)] if weights else []
+        for name, winner in maps.items():
+            if name not in weights:
+                figures.append(assignment_maps(image, winner, num_prototypes=int(winner.max()) + 1))
+        alt = f"Image {index} and, below it, where it is looked at by {', '.join(maps)}"
+        return "".join(
+            f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(png_bytes(f, 80)).decode()}">'
+            for f in figures
+        )
+
+    @t.observe("lasso")
+    def _enclose(self, change) -> None:
+        if len(self.lasso) < 3:
+            self.select([])
+            return
+        chosen = self.atlas.inside(self.embedding, self.projection, self.lasso)
+        if self.only:
+            chosen = chosen[np.isin(self.atlas.labels[chosen], self.classes)]
+        self.select(chosen)
+
+    @t.observe("sheet")
+    def _fill_sheet(self, change=None) -> None:
+        shown = self.sheet and len(self.selection)
+        self.sheet_html = rows.contact_tiles(self.atlas, self._pictures, self.selection) if shown else ""
+
+    def png(self) -> bytes:
+        """The map as a picture: what a reader without a kernel sees."""
+        some = np.arange(len(self.atlas))
+        if len(some) > 5000:
+            some = np.sort(np.random.default_rng(0).choice(some, 5000, replace=False))
+        # coloured classes come first, so that they have the same colours and markers as in the browser
+        place = {c: j for j, c in enumerate(self.classes)}
+        labels = [place.get(c, MOST_COLORS + c) for c in self.atlas.labels[some].tolist()]
+        figure = embedding_map(
+            self.atlas.points(self.embedding, self.projection)[some],
+            labels,
+            [self.atlas.class_names[c] for c in self.classes],
+            list(place.values()),
+            title=self.embedding,
+            axis_names=(f"{self.projection} 1", f"{self.projection} 2"),
+        )
+        return png_bytes(figure)
+
+    def _repr_mimebundle_(self, **kwargs):
+        made = super()._repr_mimebundle_(**kwargs)
+        data, metadata = made if isinstance(made, tuple) else (made, {})
+        data = {
+            **data,
+            "text/plain": f"Embedding explorer of {len(self.atlas)} images (interactive: run the cell to use it)",
+            "image/png": base64.b64encode(self.png()).decode(),
+        }
+        return data, metadata
+
+
+def _packed(points: np.ndarray) -> bytes:
+    return np.ascontiguousarray(points, dtype="<f4").tobytes()

@@ -1,0 +1,84 @@
+"""The explorer's words and rows of thumbnails, as HTML that any notebook shows and any test can read."""
+
+import html
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from dmlnb.explore.atlas import EmbeddingAtlas, Neighbours, Selection
+from dmlnb.explore.tiles import thumbnail
+
+
+def tile(picture: np.ndarray, index: int, title: str, caption: str, hit: bool | None = None) -> str:
+    """One image as a button that picks it; a hit has a full frame and a tick, a miss a dashed one and a cross."""
+    kind = "" if hit is None else (" hit" if hit else " miss")
+    mark = "" if hit is None else f'<i aria-hidden="true">{"✓" if hit else "✗"}</i>'
+    said = "" if hit is None else (", hit" if hit else ", miss")
+    words = html.escape(f"{title}{said}", quote=True)
+    return (
+        f'<button type="button" class="dmlnb-tile{kind}" data-index="{index}" title="{words}" aria-label="{words}">'
+        f'<img src="{thumbnail(picture)}" alt="">{mark}<small>{html.escape(caption)}</small></button>'
+    )
+
+
+def neighbour_row(atlas: EmbeddingAtlas, pictures: np.ndarray, index: int, found: Neighbours) -> str:
+    """The nearest neighbours of image `index` as tiles, with class and distance."""
+    tiles = []
+    for rank, (i, distance, cosine, hit) in enumerate(
+        zip(found.index, found.distance, found.similarity, found.hit, strict=True), start=1
+    ):
+        name = atlas.class_names[atlas.labels[i]]
+        title = f"neighbour {rank}: image {i}, class {name}, distance {distance:.2f}, cosine {cosine:.2f}"
+        tiles.append(tile(pictures[i], int(i), title, f"{name} {distance:.2f}", bool(hit)))
+    return f'<div class="dmlnb-row" role="list">{"".join(tiles)}</div>'
+
+
+def picked_line(atlas: EmbeddingAtlas, name: str, index: int, found: Neighbours) -> str:
+    """Which image is picked, and how many of its neighbours are hits."""
+    own = html.escape(atlas.class_names[atlas.labels[index]])
+    of_class = int((atlas.labels == atlas.labels[index]).sum()) - 1
+    hits = f"{int(found.hit.sum())} of {len(found.hit)} neighbours are hits"
+    scores = "".join(f", {html.escape(k)} {v[index]:.3g}" for k, v in atlas.scores.items())
+    return (
+        f"<b>Image {index}</b>, class <b>{own}</b> ({of_class} others in the set){scores}. "
+        f"By <b>{html.escape(name)}</b>: {hits}."
+    )
+
+
+def selection_block(atlas: EmbeddingAtlas, found: Selection, most: int = 8) -> str:
+    """Statistics of a selection as a small table of its classes, longest bar first."""
+    if not found.size:
+        return "<p>Nothing is selected.</p>"
+    plural = "" if found.size == 1 else "s"
+    classes = len(found.classes)
+    head = (
+        f"<b>{found.size} image{plural}</b> of {classes} class{'' if classes == 1 else 'es'}, "
+        f"{found.complete} of them completely. R@1 {_percent(found.recall_at_1)} against all images, "
+        f"{_percent(found.recall_inside)} inside the selection."
+    )
+    largest = max(found.classes.values())
+    total = np.bincount(atlas.labels)
+    rows = "".join(
+        f'<tr><td>{html.escape(atlas.class_names[c])}</td><td><span style="width:{100 * n / largest:.0f}%"></span>'
+        f"</td><td>{n} of {total[c]}</td></tr>"
+        for c, n in list(found.classes.items())[:most]
+    )
+    rest = f"<p>classes not listed: {classes - most}</p>" if classes > most else ""
+    return f"<p>{head}</p><table>{rows}</table>{rest}"
+
+
+def contact_tiles(atlas: EmbeddingAtlas, pictures: np.ndarray, chosen: Sequence[int], most: int = 60) -> str:
+    """The selected images as tiles, class after class."""
+    chosen = np.asarray(chosen, dtype=np.int64)
+    ordered = chosen[np.argsort(atlas.labels[chosen], kind="stable")]
+    tiles = []
+    for i in ordered[:most]:
+        name = atlas.class_names[atlas.labels[i]]
+        tiles.append(tile(pictures[i], int(i), f"image {i}, class {name}", name))
+    rest = f"<p>and {len(ordered) - most} more</p>" if len(ordered) > most else ""
+    return f'<div class="dmlnb-row dmlnb-sheet">{"".join(tiles)}</div>{rest}'
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{100 * share:.0f} %"

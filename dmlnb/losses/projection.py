@@ -1,0 +1,209 @@
+"""Alternating projections: sub-problems of proximal proxy training, with proxies selected anew between them.
+
+    loss = AlternatingProjection(net, ChanceConstrainedLoss(contrastive_loss, C, d), embed_rows, labels)
+    train(net, loss, ..., validate=lambda net: {"switched": loss.observe(score(net))})
+
+Source: [gurbuz2024ccp]. The body of the paper was not at hand: this follows its supplement and the released code. Where
+these differ, the default is the supplement's, and an argument gives the released behaviour. Taught in notebook 04.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dmlnb import geometry
+from dmlnb._inputs import require_labels
+from dmlnb.losses.chance import ChanceConstrainedLoss, ProximalAnchor
+
+
+class AlternatingProjection(nn.Module):
+    """A chance-constrained loss with its proximal term, and the controller that changes its sub-problem.
+
+    Use it as the loss: it returns
+
+    $$ L(\\theta, \\rho) + \\tfrac{\\lambda}{2} \\lVert \\theta - \\bar\\theta \\rVert^2 . $$
+
+    Call `observe` with a validation metric now and then. When the metric stops rising, or after `longest`
+    observations, the sub-problem ends (`project`): the network goes back to its best weights, the anchor moves
+    there, λ is multiplied by `decay`, and each class gets new proxies, a k-center of a fresh pool of its samples
+    (`select`).
+
+    Everything it knows is in its `state_dict`, so a checkpoint of the loss resumes it: a pool is a function of the
+    seed and the number of selections.
+
+    Args:
+        net: the network; its trainable parameters are anchored. It is not registered as a part of this module.
+        loss: the loss whose `proxies` are selected.
+        embed: `embed(index (M,)) -> (M, d)`, embeddings of training samples with the present weights, for example
+            `lambda index: dmlnb.models.embed(net, images[index])`.
+        labels: `(N,)` of the training samples; every class 0 .. C - 1 occurs.
+        pool: candidates a class, b; 1 draws K samples at random, without k-center; from 2 to K - 1 counts as b K.
+        strength: λ of the first sub-problem.
+        decay: λ is multiplied by this at each projection.
+        patience: observations without a gain that end a sub-problem.
+        longest: observations that end it anyway; None for no such limit.
+        roll_back: go back to the best weights of the sub-problem; as released, only the anchor does (False).
+        anchor_first: anchor the first sub-problem too, at the initial weights; as released λ is 0 there (False).
+        spread_from_current: farthest-first begins with the old proxies as centres (at the very first selection:
+            with the origin), as released (True); else with none, so that the new proxies alone cover the pool.
+        select_on: `"ball"`, `"sphere"` or None, where candidates are compared and how they are stored; by default
+            as the loss normalises; as released None.
+        seed: of the pools.
+
+    Attributes:
+        projections: how many sub-problems have ended, `t`.
+
+    Raises:
+        ValueError: for numbers out of range, or a class without samples.
+
+    Source: [gurbuz2024ccp]; b = 12, λ = 2e-4, patience 3 as released. Taught in notebook 04.
+    """
+
+    MIN_GAIN = 1e-5
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: ChanceConstrainedLoss,
+        embed: Callable[[Tensor], Tensor],
+        labels: Tensor,
+        *,
+        pool: int = 12,
+        strength: float = 2e-4,
+        decay: float = 1.0,
+        patience: int = 3,
+        longest: int | None = None,
+        roll_back: bool = True,
+        anchor_first: bool = True,
+        spread_from_current: bool = False,
+        select_on: str | None = "as the loss",
+        seed: int = 0,
+    ):
+        super().__init__()
+        if min(pool, patience, 1 if longest is None else longest) < 1 or not decay > 0:
+            raise ValueError(
+                "pool, patience, longest, decay: expected numbers >= 1 and decay > 0, "
+                f"got {pool}, {patience}, {longest}, {decay}"
+            )
+        classes = len(loss.proxies)
+        require_labels(labels, len(labels), classes)
+        self.counts = torch.bincount(labels.cpu(), minlength=classes)  # (C,)
+        if self.counts.min() == 0:
+            raise ValueError(f"labels: class {int(self.counts.argmin())} of {classes} has no sample")
+        select_on = loss.normalize if select_on == "as the loss" else select_on
+        if select_on not in ("ball", "sphere", None):
+            raise ValueError(f"select_on: expected 'ball', 'sphere' or None, got {select_on!r}")
+        self.loss, self.anchor = loss, ProximalAnchor(net.parameters(), strength)
+        self.first_strength, self.decay = strength, decay
+        if not anchor_first:
+            self.anchor.set_strength(0.0)
+        self._net, self.embed, self.labels = (net,), embed, labels.cpu()  # the tuple hides it from nn.Module
+        self.pool, self.patience, self.longest, self.seed = pool, patience, longest, seed
+        self.roll_back, self.spread_from_current, self.select_on = roll_back, spread_from_current, select_on
+        for name in ("projections", "selections", "observations", "waited"):
+            self.register_buffer(name, torch.zeros((), dtype=torch.int64))
+        self.register_buffer("best_metric", torch.full((), -math.inf))
+        self.register_buffer("best_weights", self._weights())
+        self.register_buffer(
+            "best_proxies", torch.zeros_like(loss.proxies)
+        )  # the origin, until there are any
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        value = self.loss(embeddings, labels)
+        return value + self.anchor.penalty() if self.anchor.strength else value
+
+    def observe(self, metric: float) -> bool:
+        """Note a validation metric, larger is better, and project if this sub-problem is at its end.
+
+        Args:
+            metric: of the network as it is now.
+
+        Returns:
+            Whether it projected.
+
+        Raises:
+            ValueError: if the metric is not finite.
+        """
+        if not math.isfinite(metric):
+            raise ValueError(f"metric: expected a finite number, got {metric}")
+        self.observations += 1
+        if metric > self.best_metric + self.MIN_GAIN:
+            self.best_metric.fill_(metric)
+            self.waited.zero_()
+            self._keep()
+        else:
+            self.waited += 1
+        ended = self.waited >= self.patience or (
+            self.longest is not None and self.observations >= self.longest
+        )
+        if ended:
+            self.project()
+        return bool(ended)
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """End the sub-problem now: back to the best weights, move the anchor there, select new proxies."""
+        if self.observations == 0:
+            self._keep()
+        present = self._weights()
+        self._put(self.best_weights)
+        self.anchor.move()
+        if not self.roll_back:
+            self._put(present)
+        self.projections += 1
+        self.anchor.set_strength(self.first_strength * self.decay ** int(self.projections))
+        self.select()
+        self.observations.zero_()
+        self.waited.zero_()
+        self.best_metric.fill_(-math.inf)
+
+    @torch.no_grad()
+    def select(self) -> None:
+        """Replace the proxies by embeddings of samples: a k-center of a fresh pool of each class.
+
+        Call it before training only if the network is trained already: the embeddings of an untrained network lie
+        in a narrow cone, and proxies of all classes would begin as one.
+        """
+        proxies = self.loss.proxies
+        classes, per_class, dim = proxies.shape
+        index = self._draw()  # (C, b)
+        pool = self.embed(index.flatten()).to(proxies).view(classes, -1, dim)
+        pool = geometry.normalize(pool, self.select_on)
+        if self.pool == 1:
+            chosen = torch.arange(per_class, device=pool.device).expand(
+                classes, -1
+            )  # they were drawn at random
+        else:
+            current = geometry.normalize(self.best_proxies, self.select_on)
+            current = current if self.spread_from_current else current[:, :0]
+            chosen = geometry.greedy_k_center(pool, current, per_class)  # (C, K)
+        proxies.copy_(pool.gather(1, chosen[:, :, None].expand(-1, -1, dim)))
+        self.selections += 1
+
+    def _draw(self) -> Tensor:
+        """Random samples of each class, `(C, b)` indices; a class with fewer than b repeats all of them."""
+        per_class = self.loss.proxies.shape[1]
+        size = per_class if self.pool == 1 else self.pool if self.pool >= per_class else self.pool * per_class
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + int(self.selections))
+        shuffled = torch.randperm(len(self.labels), generator=generator)
+        grouped = shuffled[self.labels[shuffled].argsort(stable=True)]  # class after class, random inside
+        first = self.counts.cumsum(0) - self.counts  # (C,)
+        return grouped[first[:, None] + torch.arange(size) % self.counts[:, None]]
+
+    def _keep(self) -> None:
+        self.best_weights.copy_(self._weights())
+        self.best_proxies.copy_(self.loss.proxies.detach())
+
+    def _state(self) -> list[Tensor]:
+        """Weights and running averages of the network; counters stay as they are."""
+        return [v for v in self._net[0].state_dict().values() if v.is_floating_point()]
+
+    def _weights(self) -> Tensor:
+        return torch.cat([value.reshape(-1) for value in self._state()]).clone()
+
+    def _put(self, weights: Tensor) -> None:
+        parts = weights.split([value.numel() for value in self._state()])
+        for value, part in zip(self._state(), parts, strict=True):
+            value.copy_(part.view(value.shape))

@@ -1,0 +1,148 @@
+"""Chance-constrained training in the plane, small enough for a slider: every sub-problem takes a few milliseconds."""
+
+from functools import lru_cache
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dmlnb.covering import pair_terms, proxy_cover, proxy_spread, violation_rate
+from dmlnb.losses import AlternatingProjection, ChanceConstrainedLoss, contrastive_loss
+from dmlnb.plots.covering import cover_panel, cover_points
+from dmlnb.plots.style import MISS, SOFT, class_colors, new_figure, style
+
+SUB_PROBLEMS, STEPS, RATE = 6, 20, 0.05
+BOUNDARY, MARGIN = 0.5, 0.5  # β and α: positive pairs as near as β - α = 0, negative pairs beyond β + α = 1
+
+
+class PlaneNet(torch.nn.Module):
+    """A tiny embedding `(N, 2) -> (N, 2)`: fixed Gaussian bumps of the input, then a linear map."""
+
+    def __init__(self, width: float = 0.9):
+        super().__init__()
+        axis = torch.linspace(-3, 3, 6)
+        self.centres, self.width = torch.cartesian_prod(axis, axis), width  # (36, 2)
+        self.linear = torch.nn.Linear(36, 2, bias=False)
+        with torch.no_grad():  # begins as a shrunken copy of the input
+            grid = torch.cartesian_prod(*[torch.linspace(-3, 3, 15)] * 2)
+            self.linear.weight.copy_(torch.linalg.lstsq(self.bumps(grid), 0.4 * grid).solution.T)
+
+    def bumps(self, points: Tensor) -> Tensor:
+        return torch.exp(-torch.cdist(points, self.centres).square() / (2 * self.width**2))
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self.linear(self.bumps(points))
+
+
+@lru_cache(maxsize=32)
+def chance_states(num_proxies: int, pool: int, strength: float, seed: int) -> tuple[dict, ...]:
+    """The demo's run: at the start of each sub-problem and at its end, what there is to see.
+
+    Returns:
+        `2 * SUB_PROBLEMS` dictionaries with `points` (90, 2), `labels`, `proxies` (3, K, 2), and the means of
+        `cover`, `violation`, `bound` (Markov's, not clipped) and `spread`; entry 2 t begins sub-problem t.
+    """
+    inputs, labels = cover_points(apart=0.8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = PlaneNet()
+        loss = ChanceConstrainedLoss(
+            contrastive_loss_of_demo, 3, 2, proxies_per_class=num_proxies, normalize=None
+        )
+        ccp = AlternatingProjection(
+            net, loss, lambda i: net(inputs[i]).detach(), labels, pool=max(pool, num_proxies), strength=strength,
+            seed=seed,
+        )  # fmt: skip
+        ccp.select()
+        bumps = net.bumps(inputs)
+        optimizer = torch.optim.SGD([*net.parameters(), loss.proxies], lr=RATE)
+        states = []
+        for _ in range(SUB_PROBLEMS):
+            states.append(_state(net(inputs), labels, loss.proxies))
+            for _ in range(STEPS):
+                optimizer.zero_grad()
+                ccp(net.linear(bumps), labels).backward()
+                optimizer.step()
+            states.append(_state(net(inputs), labels, loss.proxies))
+            ccp.project()
+    return tuple(states)
+
+
+def contrastive_loss_of_demo(embeddings, labels, *, references=None, reference_labels=None, normalize=None):
+    """Contrastive loss with the margins of the demo."""
+    return contrastive_loss(
+        embeddings, labels, positive_margin=BOUNDARY - MARGIN, negative_margin=BOUNDARY + MARGIN,
+        references=references, reference_labels=reference_labels, normalize=normalize,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _state(points: Tensor, labels: Tensor, proxies: Tensor) -> dict:
+    proxies = proxies.detach().clone()
+    own = torch.arange(3).repeat_interleave(proxies.shape[1])
+    terms = pair_terms(proxies.flatten(0, 1), own, points, labels, boundary=BOUNDARY, margin=MARGIN)
+    return {
+        "points": points.detach(),
+        "labels": labels,
+        "proxies": proxies,
+        "cover": proxy_cover(points, labels, proxies).mean().item(),
+        "violation": violation_rate(terms, MARGIN).mean().item(),
+        "bound": (terms.mean() / MARGIN).item(),
+        "spread": proxy_spread(proxies).mean().item(),
+    }
+
+
+@style()
+def draw_chance_demo(
+    num_proxies: int = 4, pool: int = 12, strength: float = 0.1, step: int = 0, seed: int = 0
+) -> Figure:
+    """Sub-problems of chance-constrained training in the plane, half a step at a time.
+
+    Even steps begin a sub-problem (proxies just selected), odd steps end it (proxies trained). Left: embeddings,
+    proxies and covering balls. Right: cover, spread of the proxies and constraint violation up to this step.
+
+    Args:
+        num_proxies: a class, K.
+        pool: candidates a class; at least K are taken.
+        strength: λ of the proximal term.
+        step: 0 .. 11.
+        seed: of the pools.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for a step out of range.
+
+    Taught in notebook 04.
+    """
+    if not 0 <= step < 2 * SUB_PROBLEMS:
+        raise ValueError(f"step: expected 0 .. {2 * SUB_PROBLEMS - 1}, got {step}")
+    states = chance_states(num_proxies, pool, strength, seed)
+    figure, axes = new_figure(7.4, 3.5, columns=2, width_ratios=(1, 1.05), margins=(0.4, 0.15, 0.4, 0.5))
+    left, right = axes
+    state = states[step]
+    cover_panel(left, state["points"], state["labels"], state["proxies"])
+    moment = "proxies selected" if step % 2 == 0 else "proxies trained"
+    left.set(title=f"sub-problem {step // 2 + 1}: {moment}", xlim=(-1.3, 1.3), ylim=(-1.25, 1.35))
+    left.set_aspect("equal", adjustable="box")
+    colors = class_colors(3)
+    for (key, words), color, marker in zip(
+        (("cover", "mean cover"), ("spread", "spread of the proxies"), ("violation", "Pr[ℓ ≥ α]")),
+        (colors[0], colors[2], MISS),
+        "osX",
+        strict=True,
+    ):
+        values = [s[key] for s in states]
+        right.plot(range(len(values)), values, color=color, alpha=0.25, linewidth=1.2)
+        right.plot(range(step + 1), values[: step + 1], color=color, marker=marker, markersize=4, label=words)
+    bound = [s["bound"] for s in states]
+    right.plot(
+        range(step + 1), bound[: step + 1], color=MISS, linestyle="--", linewidth=1.1, label="Markov's bound"
+    )
+    right.axvline(step, color=SOFT, linewidth=0.8, linestyle=":")
+    right.set(
+        xlabel="half step: even = selected, odd = trained", xlim=(-0.4, len(states) - 0.6), ylim=(0, 1.1)
+    )
+    right.legend(loc="upper right", fontsize=8)
+    return figure

@@ -1,0 +1,273 @@
+"""The explorer in a real browser: what a hand does there, and what the page then says."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SMALL = """
+import torch
+from dmlnb.explore import EmbeddingExplorer
+from dmlnb.models import EmbeddingNet, small_resnet
+from dmlnb.pooling import GeneralizedSumPooling
+from dmlnb.plots import notebook_setup
+notebook_setup(seed=0)
+labels = torch.arange(400) % 20
+images = (40 + 10 * labels).view(-1, 1, 1, 1).expand(-1, 1, 32, 32).to(torch.uint8)
+centres = torch.randn(20, 8)
+rows = {name: centres[labels] + spread * torch.randn(400, 8) for name, spread in (("tight", 0.2), ("loose", 1.5))}
+net = EmbeddingNet(small_resnet(), GeneralizedSumPooling(64, 16))
+explorer = EmbeddingExplorer(images, rows, labels, scores={"number": range(400)}, looks={"tight": net})
+explorer.picked = 0; explorer.picked = -1  # imports what the first picture needs
+"""
+
+
+class Map:
+    """The explorer of a page."""
+
+    def __init__(self, notebook):
+        self.page = notebook.page
+        self.root = self.page.locator(".dmlnb-explorer").first
+        self.canvas = self.root.locator(".dmlnb-map")
+        self.canvas.wait_for()
+        self.canvas.scroll_into_view_if_needed()
+        self.page.wait_for_function("() => document.querySelector('.dmlnb-map').dataset.frames > 0")
+
+    def where(self, i):
+        box = self.canvas.bounding_box()
+        x, y = self.canvas.evaluate("(map, i) => map.whereIs(i)", i)
+        return box["x"] + x, box["y"] + y
+
+    def data(self, name):
+        return self.root.get_attribute(f"data-{name}")
+
+    def wait(self, name, value):
+        self.page.wait_for_function(
+            "([name, value]) => document.querySelector('.dmlnb-explorer').dataset[name] === value",
+            arg=[name, str(value)],
+        )
+
+    def button(self, name):
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def lasso(self, *corners, shift=True):
+        if shift:
+            self.page.keyboard.down("Shift")
+        self.page.mouse.move(*corners[0])
+        self.page.mouse.down()
+        for corner in corners[1:]:
+            self.page.mouse.move(*corner, steps=5)
+        self.page.mouse.up()
+        if shift:
+            self.page.keyboard.up("Shift")
+
+
+RESET = """
+explorer.lasso = [[0, 0]]; explorer.lasso = []
+explorer.embedding, explorer.projection, explorer.color_by = "tight", "PCA", "class"
+explorer.classes, explorer.only, explorer.sheet, explorer.picked = list(range(8)), False, False, -1
+"""
+
+
+def execute(notebook, code):
+    notebook.page.evaluate(
+        """async code => {
+            const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            const reply = await kernel.requestExecute({code}).done;
+            if (reply.content.status !== 'ok') throw new Error(reply.content.evalue);
+        }""",
+        code,
+    )
+
+
+@pytest.fixture
+def explorer(notebook):
+    if not notebook.page.locator(".dmlnb-explorer").count():
+        notebook.lab.notebook("small.ipynb", SMALL, "explorer")
+        notebook.run_all("small.ipynb")
+    execute(notebook, RESET)
+    found = Map(notebook)
+    found.button("clear").click()
+    found.button("whole map").click()
+    notebook.page.wait_for_timeout(700)
+    return found
+
+
+def test_a_tour_with_the_mouse(explorer, notebook):
+    page = notebook.page
+    page.mouse.move(*explorer.where(43))
+    tip = explorer.root.locator(".dmlnb-tip")
+    tip.wait_for()
+    seen = int(tip.get_attribute("data-index"))
+    assert (
+        f"class {seen % 20}\nimage {seen}" in tip.inner_text() and seen % 20 == 3
+    )  # points of a class lie close
+    pixel = tip.locator("canvas").evaluate("c => [...c.getContext('2d').getImageData(48, 48, 1, 1).data]")
+    assert abs(pixel[0] - 70) < 6 and pixel[3] == 255  # the grey of class 3, cut out of the sheet
+
+    page.mouse.click(*explorer.where(43))
+    explorer.wait("picked", seen)
+    tiles = explorer.root.locator(".dmlnb-neighbours .dmlnb-tile")
+    tiles.first.wait_for()
+    assert tiles.count() == 10 and explorer.root.locator(".dmlnb-neighbours .hit").count() == 10
+    assert f"Image {seen}" in explorer.root.locator(".dmlnb-picked").inner_text()
+    explorer.root.locator(".dmlnb-look img").wait_for()
+    notebook.shoot("explorer-picked")
+
+    before = explorer.where(43)
+    explorer.button("loose").click()  # the same pick in another embedding: points move, neighbours change
+    explorer.wait("embedding", "loose")
+    page.wait_for_function("() => document.querySelectorAll('.dmlnb-neighbours .miss').length > 0")
+    assert explorer.data("picked") == str(seen) and explorer.where(43) != before
+    page.wait_for_timeout(700)
+    notebook.shoot("explorer-switched")
+
+    tiles.nth(2).click()  # a neighbour becomes the pick
+    page.wait_for_function(
+        "i => document.querySelector('.dmlnb-explorer').dataset.picked !== i", arg=str(seen)
+    )
+    explorer.button("clear").click()
+    explorer.wait("picked", -1)
+    tiles.first.wait_for(state="detached")
+
+
+def test_lasso_statistics_and_contact_sheet(explorer, notebook):
+    x, y = explorer.where(5)
+    explorer.lasso((x - 14, y - 14), (x + 14, y - 14), (x + 14, y + 14), (x - 14, y + 14))
+    notebook.page.wait_for_function("() => +document.querySelector('.dmlnb-explorer').dataset.selected > 0")
+    text = explorer.root.locator(".dmlnb-selection").inner_text()
+    number = int(explorer.data("selected"))
+    assert f"{number} image" in text and "R@1" in text and number < 400
+    explorer.button("contact sheet").click()
+    explorer.root.locator(".dmlnb-contact .dmlnb-tile").first.wait_for()
+    assert explorer.root.locator(".dmlnb-contact .dmlnb-tile").count() == min(number, 60)
+    notebook.shoot("explorer-lasso")
+
+    explorer.button("lasso").click()  # the same with the button, round everything
+    box = explorer.canvas.bounding_box()
+    left, top, right, bottom = (
+        box["x"] + 2,
+        box["y"] + 2,
+        box["x"] + box["width"] - 2,
+        box["y"] + box["height"] - 2,
+    )
+    explorer.lasso((left, top), (right, top), (right, bottom), (left, bottom), shift=False)
+    explorer.wait("selected", 400)
+    assert (
+        "400 images of 20 classes, 20 of them completely"
+        in explorer.root.locator(".dmlnb-selection").inner_text()
+    )
+
+
+def test_everything_by_keyboard(explorer, notebook):
+    page = notebook.page
+    explorer.canvas.focus()
+    status = explorer.root.locator(".dmlnb-status")
+    page.keyboard.press("ArrowRight")  # the point in the middle
+    page.keyboard.press("ArrowRight")  # the next one to its right
+    said = status.inner_text()
+    assert re.fullmatch(r"image \d+, class \d+", said)
+    page.keyboard.press("Enter")
+    explorer.wait("picked", re.search(r"\d+", said)[0])
+    page.keyboard.press("v")
+    explorer.wait("selected", 400)
+    for key in ("+", "+", "+", "+"):
+        page.keyboard.press(key)
+    page.keyboard.press("v")
+    page.wait_for_function("() => +document.querySelector('.dmlnb-explorer').dataset.selected < 400")
+    before = explorer.where(0)
+    page.keyboard.press("Shift+ArrowLeft")
+    assert explorer.where(0)[0] == pytest.approx(before[0] + 40, abs=0.5)
+    page.keyboard.press("Escape")
+    explorer.wait("selected", 0)
+    explorer.wait("picked", -1)
+    cells = page.evaluate("() => jupyterapp.shell.currentWidget.content.activeCellIndex")
+    assert cells == 1 or cells == 2  # the notebook did not take the keys for its own
+    reached = set()
+    for _ in range(24):
+        page.keyboard.press("Shift+Tab")
+        reached.add(
+            page.evaluate("() => document.activeElement.dataset.do || document.activeElement.dataset.k")
+        )
+    assert {"lasso", "view", "home", "only", "color_by"} <= reached
+
+
+def test_colour_filter_search_and_umap(explorer, notebook):
+    page, root = notebook.page, explorer.root
+    assert root.locator("button.dmlnb-chip").count() == 8
+    find = root.locator(".dmlnb-find")
+    find.fill("17")
+    find.press("Enter")
+    page.wait_for_function("() => document.querySelector('.dmlnb-chip').dataset.class === '17'")
+    assert root.locator("button.dmlnb-chip").count() == 8
+    for _ in range(7):
+        root.locator("button.dmlnb-chip").last.click()
+        page.wait_for_timeout(150)
+    root.get_by_role("checkbox").check()
+    page.wait_for_timeout(300)
+    explorer.button("select view").click()
+    explorer.wait("selected", 20)  # only class 17 is left
+    root.get_by_role("checkbox").uncheck()
+    find.fill("#123")
+    find.press("Enter")
+    explorer.wait("picked", 123)
+    find.fill("nothing")
+    find.press("Enter")
+    assert "nothing is called nothing" in root.locator(".dmlnb-status").inner_text()
+
+    root.locator("select").select_option("hit or miss")
+    explorer.wait("colorBy", "hit or miss")
+    assert "is a miss" in root.locator(".dmlnb-legend").inner_text()
+    root.locator("select").select_option("number")
+    explorer.wait("colorBy", "number")
+    page.wait_for_function("() => document.querySelector('.dmlnb-legend').innerText.includes('399')")
+
+    before = explorer.where(5)
+    page.set_default_timeout(120_000)
+    explorer.button("UMAP").click()
+    page.wait_for_function(
+        "() => document.querySelector('.dmlnb-status').innerText.startsWith('UMAP of 400')"
+    )
+    notebook.shoot("explorer-umap-at-work")
+    page.wait_for_function("() => document.querySelector('.dmlnb-status').innerText === ''")
+    page.wait_for_timeout(800)
+    assert explorer.where(5) != before and explorer.data("projection") == "UMAP"
+    notebook.shoot("explorer-umap")
+
+
+def test_the_dark_theme(explorer, notebook):
+    page = notebook.page
+    assert "dmlnb-dark" not in explorer.root.get_attribute("class")
+    page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.wait_for_function("() => document.querySelector('.dmlnb-explorer').classList.contains('dmlnb-dark')")
+    page.mouse.move(*explorer.where(43))
+    explorer.root.locator(".dmlnb-tip").wait_for()
+    page.mouse.click(*explorer.where(43))
+    explorer.root.locator(".dmlnb-neighbours .dmlnb-tile").first.wait_for()
+    page.wait_for_timeout(300)
+    notebook.shoot("explorer-dark")
+    # words on their ground: contrast of at least 4.5 (WCAG AA)
+    ratio = explorer.root.evaluate("""root => {
+        const light = c => c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const worst = [...root.querySelectorAll('button, label, small, .dmlnb-tip, .dmlnb-picked')].map(e => {
+            let ground = e;
+            while (/, 0\\)$|transparent/.test(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
+            const [a, b] = [getComputedStyle(e).color, getComputedStyle(ground).backgroundColor].map(light);
+            return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        });
+        return Math.min(...worst);
+    }""")
+    assert ratio >= 4.5
+    page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    page.wait_for_function(
+        "() => !document.querySelector('.dmlnb-explorer').classList.contains('dmlnb-dark')"
+    )
+
+
+def test_python_and_the_browser_agree(explorer, notebook):
+    execute(notebook, "explorer.picked = 77; explorer.select([1, 2, 3])")
+    explorer.wait("picked", 77)
+    explorer.wait("selected", 3)

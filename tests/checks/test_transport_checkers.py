@@ -1,0 +1,72 @@
+import pytest
+import torch
+from torch import sigmoid
+
+from dmlnb import checks
+
+
+def bisect(scores, mass):
+    low, high = -200.0, 200.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sigmoid(scores + middle).mean() < mass else (low, middle)
+    return sigmoid(scores + low)
+
+
+def cheapest(cost, mass):
+    gates, left = torch.zeros(cost.shape[1]), mass * cost.shape[1]
+    for j in cost.min(dim=0).values.argsort():
+        gates[j] = min(1.0, left)
+        left -= float(gates[j])
+    return gates
+
+
+RIGHT = {
+    "scores": lambda cost, sharpness: torch.logsumexp(-sharpness * cost, dim=0),
+    "gates": bisect,
+    "gated_sum": lambda features, gates: (gates[:, None] * features).sum(dim=0) / gates.sum(),
+    "cheapest_tokens": cheapest,
+}
+
+WRONG = {
+    "wrong axis": ("scores", lambda c, g: torch.logsumexp(-g * c, dim=1), "one score a token"),
+    "plus": ("scores", lambda c, g: torch.logsumexp(g * c, dim=0), "the score is −γ c"),
+    "no log": ("scores", lambda c, g: torch.exp(-g * c).sum(dim=0), "the score is −γ c"),
+    "minimum": ("scores", lambda c, g: (-g * c).amax(dim=0), "log m"),
+    "naive": ("scores", lambda c, g: torch.exp(-g * c).sum(dim=0).log(), "stays finite"),
+    "softmax": ("gates", lambda s, mass: torch.softmax(s, dim=0), "mean of the gates is the mass"),
+    "scaled softmax": ("gates", lambda s, mass: len(s) * mass * torch.softmax(s, dim=0), "larger than 1"),
+    "no shift": ("gates", lambda s, mass: sigmoid(s), "mean of the gates is the mass"),
+    "scaled sigmoid": ("gates", lambda s, mass: sigmoid(s) * mass / sigmoid(s).mean(), "larger than 1"),
+    "narrow": ("gates", lambda s, mass: bisect(s.clamp(max=20), mass), "adding the same number"),
+    "plain sum": ("gated_sum", lambda f, g: g @ f, "however small"),
+    "over n": ("gated_sum", lambda f, g: (g @ f) / len(g), "however small"),
+    "ignores gates": ("gated_sum", lambda f, g: f.mean(dim=0), "hides its token"),
+    "softmax of gates": ("gated_sum", lambda f, g: torch.softmax(g, 0) @ f, "hides its token"),
+    "keeps rows": ("gated_sum", lambda f, g: g[:, None] * f, "one vector"),
+    "dearest": ("cheapest_tokens", lambda c, mass: cheapest(-c, mass), "nearest to any"),
+    "mean cost": ("cheapest_tokens", lambda c, mass: cheapest(c.mean(0, keepdim=True), mass), "linear programme"),
+    "whole only": ("cheapest_tokens", lambda c, mass: cheapest(c, mass).round(), "what is left"),
+    "one prototype": ("cheapest_tokens", lambda c, mass: cheapest(c[:1], mass), "nearest to any"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("exercise", RIGHT)
+def test_the_reference_is_right(exercise, capsys):
+    assert getattr(checks, exercise)(RIGHT[exercise]) is RIGHT[exercise]
+    assert capsys.readouterr().out == "right\n"
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_answers_are_named(name, capsys):
+    exercise, answer, words = WRONG[name]
+    given_back = getattr(checks, exercise)(answer)
+    said = capsys.readouterr().out
+    assert said.startswith("wrong, because") and words in said
+    assert given_back is not answer
+
+
+@pytest.mark.parametrize("exercise", RIGHT)
+def test_blank_is_not_attempted(exercise, capsys):
+    function = getattr(checks, exercise)(None)
+    assert capsys.readouterr().out == "not attempted yet\n" and callable(function)

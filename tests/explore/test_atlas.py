@@ -1,0 +1,166 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from dmlnb.explore import EmbeddingAtlas
+from dmlnb.retrieval import evaluate
+
+
+@pytest.fixture
+def rows():
+    return torch.randn(60, 7)
+
+
+LABELS = torch.arange(60) % 6
+
+
+def test_neighbours_are_those_of_a_loop(rows):
+    atlas = EmbeddingAtlas(rows, LABELS)
+    unit = normalize(rows.double(), dim=1)
+    for index in (0, 17, 59):
+        others = sorted((i for i in range(60) if i != index), key=lambda i: -float(unit[index] @ unit[i]))
+        found = atlas.neighbours("embedding", index, k=9)
+        assert found.index.tolist() == others[:9]
+        assert found.hit.tolist() == [bool(LABELS[i] == LABELS[index]) for i in others[:9]]
+        far = [(unit[index] - unit[i]).norm().item() for i in others[:9]]
+        assert np.allclose(found.distance, far, atol=1e-5)
+        assert np.allclose(found.similarity, [1 - d**2 / 2 for d in far], atol=1e-5)
+
+
+def test_a_duplicate_is_a_neighbour_and_the_image_itself_is_not():
+    rows = torch.cat([torch.ones(12, 3), torch.eye(3)])  # twelve copies: more than are asked for
+    atlas = EmbeddingAtlas(rows, torch.zeros(15, dtype=torch.long))
+    for index in range(12):
+        found = atlas.neighbours("embedding", index, k=5)
+        assert len(found.index) == 5 and index not in found.index
+        assert found.distance.max() < 1e-3
+    assert len(atlas.neighbours("embedding", 0, k=100).index) == 14
+
+
+def test_hits_and_statistics_agree_with_evaluate(rows):
+    atlas = EmbeddingAtlas({"a": rows, "b": torch.randn(60, 3)}, LABELS)
+    everything = np.arange(60)
+    first = atlas.statistics("a", everything)  # before hits are known, and after
+    report = evaluate(rows, LABELS, ks=(1,))
+    assert first.recall_at_1 == pytest.approx(report.recall_at[1]) == pytest.approx(atlas.hits("a").mean())
+    assert first == atlas.statistics("a", everything)
+    assert first.recall_inside == pytest.approx(first.recall_at_1)
+    assert first.size == 60 and first.complete == 6 and first.classes == dict.fromkeys(range(6), 10)
+
+    some = np.array([3, 0, 1, 2, 6, 12, 12])  # classes 3, 0, 1, 2, 0, 0; one of them twice
+    found = atlas.statistics("a", some)
+    assert found.size == 6 and found.classes == {0: 3, 1: 1, 2: 1, 3: 1} and found.complete == 0
+    assert next(iter(found.classes)) == 0
+    assert found.recall_at_1 == pytest.approx(atlas.hits("a")[np.unique(some)].mean())
+    inside = evaluate(
+        rows[np.unique(some)], LABELS[np.unique(some)], ks=(1,)
+    )  # skips the three without a partner
+    assert found.recall_inside == pytest.approx(inside.recall_at[1] * 3 / 6)
+
+
+def test_small_selections(rows):
+    atlas = EmbeddingAtlas(rows, LABELS)
+    empty, one = atlas.statistics("embedding", []), atlas.statistics("embedding", [4])
+    assert empty.size == 0 and empty.classes == {} and math.isnan(empty.recall_at_1)
+    assert one.size == 1 and one.recall_at_1 in (0, 1) and math.isnan(one.recall_inside)
+
+
+def test_the_pca_map_keeps_what_pca_keeps(rows):
+    points = EmbeddingAtlas(rows, LABELS).points("embedding")
+    assert points.dtype == np.float32 and np.abs(points).max() == pytest.approx(1)
+    centred = (rows - rows.mean(dim=0)).double()
+    values = torch.linalg.svdvals(centred)[:2]
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    assert spread[1] / spread[0] == pytest.approx((values[1] / values[0]).item(), rel=1e-4)
+
+
+def test_a_rotated_embedding_lies_where_the_first_lies(rows):
+    turn, _ = torch.linalg.qr(torch.randn(7, 7))
+    mirrored = rows @ turn * 5
+    mirrored[:, 0] *= -1
+    atlas = EmbeddingAtlas({"a": rows, "b": rows @ turn * 5, "c": mirrored @ turn}, LABELS)
+    assert np.allclose(atlas.points("a"), atlas.points("b"), atol=1e-3)
+    turned = atlas.points("c")  # an alignment turns and mirrors only: all distances stay in proportion
+    apart = [np.linalg.norm(p[:, None] - p[None], axis=2) for p in (atlas.points("a"), turned)]
+    assert np.corrcoef(apart[0].ravel(), apart[1].ravel())[0, 1] > 0.5
+
+
+def test_umap_is_seeded_and_separates_what_is_separate():
+    labels = torch.arange(60) % 3
+    rows = 0.1 * torch.randn(60, 5) + torch.eye(5)[labels]
+    first, again = (EmbeddingAtlas(rows, labels, seed=3) for _ in range(2))
+    assert not first.has_points("embedding", "UMAP")
+    points = first.points("embedding", "UMAP")
+    assert first.has_points("embedding", "UMAP") and points is first.points("embedding", "UMAP")
+    assert np.array_equal(points, again.points("embedding", "UMAP"))
+    near = np.linalg.norm(points[:, None] - points[None], axis=2) + 9 * np.eye(60)
+    assert (labels.numpy()[near.argmin(axis=1)] == labels.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.zeros(5, 3), torch.ones(2, 1), torch.randn(3, 1), torch.eye(2) * 1e20]
+)
+def test_degenerate_embeddings_have_a_finite_map(rows):
+    points = EmbeddingAtlas(rows, torch.zeros(len(rows), dtype=torch.long)).points("embedding")
+    assert points.shape == (len(rows), 2) and np.isfinite(points).all() and np.abs(points).max() <= 1
+
+
+def test_umap_only_for_a_number_of_images_that_suits_it():
+    many = EmbeddingAtlas(torch.randn(5001, 2), torch.zeros(5001, dtype=torch.long))
+    assert many.can_project("PCA") and not many.can_project("UMAP")
+    few = EmbeddingAtlas(torch.randn(3, 2), torch.zeros(3, dtype=torch.long))
+    assert few.can_project("PCA") and not few.can_project("UMAP")
+    with pytest.raises(ValueError, match="at most 5000"):
+        many.points("embedding", "UMAP")
+
+
+def inside_by_angles(point, corners):
+    """Twin: a point is inside when the sides turn once round it."""
+    turn = 0.0
+    for a, b in zip(corners, [*corners[1:], corners[0]], strict=True):
+        angle = [math.atan2(c[1] - point[1], c[0] - point[0]) for c in (a, b)]
+        turn += (angle[1] - angle[0] + math.pi) % (2 * math.pi) - math.pi
+    return abs(turn) > math.pi
+
+
+@pytest.mark.parametrize("corners", [
+    [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)],
+    [(0.0, 0.9), (-0.8, -0.7), (0.7, -0.6)],
+    [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (0.0, -0.2), (-0.9, 0.9)],  # not convex
+])  # fmt: skip
+def test_a_lasso_holds_what_it_encloses(corners, rows):
+    atlas = EmbeddingAtlas(rows, LABELS)
+    points = atlas.points("embedding")
+    wanted = [i for i in range(60) if inside_by_angles(points[i], corners)]
+    assert 0 < len(wanted) < 60
+    assert atlas.inside("embedding", "PCA", corners).tolist() == wanted
+    assert atlas.inside("embedding", "PCA", corners[::-1]).tolist() == wanted
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: EmbeddingAtlas({}, LABELS), "at least one"),
+    (lambda: EmbeddingAtlas(torch.randn(59, 2), LABELS), "labels: expected shape"),
+    (lambda: EmbeddingAtlas({"a": torch.eye(60), "b": torch.full((60, 2), math.nan)}, LABELS), r"embeddings\['b'\]"),
+    (lambda: EmbeddingAtlas(torch.randn(1, 2), LABELS[:1]), "at least 2"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS.float()), "labels"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, class_names=["a"]), "class_names: expected at least 6"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, scores={"s": [1.0]}), r"scores\['s'\]"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("embedding", 60), "index: expected 0 .. 59"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("x", 0), "name: expected one of embedding"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).points("embedding", "t-SNE"), "projection: expected"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).inside("embedding", "PCA", [[0, 0], [1, 1]]), "polygon"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).statistics("embedding", [-1]), "chosen: expected"),
+])  # fmt: skip
+def test_bad_input_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_arrays_and_half_precision_are_taken(rows):
+    whole = EmbeddingAtlas(rows.numpy().astype(np.float64), LABELS.numpy())
+    half = EmbeddingAtlas(rows.bfloat16(), LABELS)
+    assert len(whole) == 60 and whole.names == ["embedding"] and whole.class_names[5] == "5"
+    assert np.isfinite(half.points("embedding")).all()

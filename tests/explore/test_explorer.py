@@ -1,0 +1,168 @@
+"""The widget without a browser: what a front end would set is set here, and what it would show is read."""
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+from dmlnb.explore import EmbeddingExplorer
+from dmlnb.models import EmbeddingNet, small_resnet
+from dmlnb.pooling import GlobalAveragePooling
+
+LABELS = torch.arange(40) % 10
+
+
+@pytest.fixture
+def made():
+    images = torch.randint(0, 256, (40, 1, 32, 32), dtype=torch.uint8)
+    net = EmbeddingNet(small_resnet(), GlobalAveragePooling())
+    rows = {"a": torch.randn(40, 6), "b": torch.randn(40, 4)}
+    scores = {"size": torch.linspace(2, 5, 40), "gaps": [float("nan")] * 40}
+    return EmbeddingExplorer(images, rows, LABELS, scores=scores, looks={"a": net})
+
+
+def unpack(data, kind):
+    return np.frombuffer(data, dtype=kind)
+
+
+def test_what_travels_to_the_browser_at_the_start(made):
+    assert made.embeddings == ["a", "b"] and made.embedding == "a" and made.projection == "PCA"
+    assert made.colorings == ["class", "hit or miss", "size", "gaps"] and made.classes == list(range(8))
+    assert np.array_equal(unpack(made.points, "<f4").reshape(-1, 2), made.atlas.points("a"))
+    assert unpack(made.labels, "<u4").tolist() == LABELS.tolist() and len(made.palette) == 8
+    assert made.sprite.startswith(b"\xff\xd8") and made.tile["size"] == 32
+    for name in ("points", "labels", "sprite", "score", "selected"):
+        assert made.traits()[name].metadata["sync"]
+
+
+def test_a_pick_shows_neighbours_and_the_map_of_the_pooling(made):
+    made.picked = 7
+    found = made.atlas.neighbours("a", 7)
+    assert made.neighbours == found.index.tolist() and made.hits == found.hit.tolist()
+    assert re.findall(r'data-index="(\d+)"', made.row_html) == [str(i) for i in found.index]
+    assert "Image 7" in made.picked_html and "data:image/png;base64," in made.look_html
+    made.picked = -1
+    assert made.row_html == made.picked_html == made.look_html == "" and made.neighbours == []
+
+
+def test_a_switch_keeps_the_pick_and_the_selection_and_moves_the_points(made):
+    made.picked, made.color_by = 7, "hit or miss"
+    made.select([1, 11, 21, 5])
+    before = made.points, made.score, made.selection_html
+    made.embedding = "b"
+    assert made.picked == 7 and made.selection.tolist() == [1, 5, 11, 21]
+    assert (
+        made.neighbours == made.atlas.neighbours("b", 7).index.tolist() and "By <b>b</b>" in made.picked_html
+    )
+    assert made.points != before[0] and made.score != before[1]
+    assert np.array_equal(unpack(made.score, "<f4") > 0, made.atlas.hits("b"))
+    assert (
+        f"{100 * made.atlas.statistics('b', made.selection).recall_at_1:.0f} % against" in made.selection_html
+    )
+
+
+def test_a_lasso_selects_and_hidden_classes_are_left_out(made):
+    everything = [[-2, -2], [2, -2], [2, 2], [-2, 2]]
+    made.lasso = everything
+    assert len(made.selection) == 40 and unpack(made.selected, "<u4").tolist() == list(range(40))
+    made.classes, made.only = [3, 4], True
+    made.lasso = [[-3, -3], [3, -3], [3, 3], [-3, 3]]
+    assert set(LABELS[made.selection].tolist()) == {3, 4} and len(made.selection) == 8
+    made.sheet = True
+    assert made.sheet_html.count("data-index") == 8
+    made.lasso = []
+    assert (
+        len(made.selection) == 0
+        and made.selected == b""
+        and made.sheet_html == ""
+        and made.selection_html == ""
+    )
+
+
+def test_colours_by_score(made):
+    made.color_by = "size"
+    assert np.allclose(unpack(made.score, "<f4"), np.linspace(2, 5, 40)) and made.score_range == [2.0, 5.0]
+    made.color_by = "gaps"
+    assert np.isnan(unpack(made.score, "<f4")).all() and made.score_range == [0.0, 1.0]
+    made.color_by = "class"
+    assert made.score == b""
+
+
+def test_umap_says_that_it_is_at_work_and_then_falls_silent(made):
+    said = []
+    made.observe(lambda change: said.append(change["new"]), names="status")
+    made.projection = "UMAP"
+    assert said[0].startswith("UMAP of 40 images") and said[-1] == made.status == ""
+    assert np.array_equal(unpack(made.points, "<f4").reshape(-1, 2), made.atlas.points("a", "UMAP"))
+    made.projection = "PCA"
+    made.projection = "UMAP"
+    assert len(said) == 2  # it is computed once
+
+
+def test_too_many_images_for_umap():
+    rows = torch.randn(5001, 2)
+    made = EmbeddingExplorer(
+        torch.zeros(5001, 8, 8, dtype=torch.uint8), rows, torch.zeros(5001, dtype=torch.long)
+    )
+    assert made.projections == ["PCA"]
+    with pytest.raises(traitlets.TraitError, match="projection: expected one of PCA"):
+        made.projection = "UMAP"
+    assert len(made.png()) < 150_000
+
+
+@pytest.mark.parametrize("name, value", [
+    ("picked", 40), ("picked", -2), ("embedding", "c"), ("projection", "t-SNE"), ("color_by", "x"),
+    ("classes", [10]), ("classes", list(range(9))),
+])  # fmt: skip
+def test_values_that_no_button_sends_are_refused(made, name, value):
+    before = getattr(made, name)
+    with pytest.raises(traitlets.TraitError, match=f"{name}: expected"):
+        setattr(made, name, value)
+    assert getattr(made, name) == before
+
+
+def test_a_reader_without_a_kernel_gets_the_picture(made):
+    data, _ = made._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == made.model_id
+    assert "40 images" in data["text/plain"] and made._ipython_display_ is None
+
+
+def test_looks_may_be_functions_and_assignments():
+    images = torch.randint(0, 256, (4, 16, 16), dtype=torch.uint8)  # without the axis of channels
+    seen = []
+
+    def look(image):
+        seen.append(tuple(image.shape))
+        return torch.arange(16).view(1, 4, 4) % 5
+
+    made = EmbeddingExplorer(images, torch.randn(4, 2), torch.tensor([0, 0, 1, 1]), looks={"embedding": look})
+    made.picked = 2
+    assert seen == [(1, 1, 16, 16)] and made.look_html.count("<img") == 1
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"images": torch.zeros(39, 1, 8, 8)}, "images: expected 40"),
+    ({"images": torch.zeros(40, 8)}, "images: expected"),
+    ({"looks": {"z": None}}, "looks: expected names among embedding"),
+    ({"labels": LABELS[:3]}, "labels: expected shape"),
+])  # fmt: skip
+def test_bad_input_is_named(change, message):
+    good = {"images": torch.zeros(40, 1, 8, 8), "embeddings": torch.randn(40, 2), "labels": LABELS}
+    with pytest.raises(ValueError, match=message):
+        EmbeddingExplorer(**(good | change))
+
+
+def test_the_script_loads_nothing_from_elsewhere_and_travels_with_the_package():
+    code = EmbeddingExplorer._esm + EmbeddingExplorer._css
+    assert not re.search(r"https?:|\bimport\b|fetch\(|url\(|@import", re.sub(r"//.*", "", code))
+    settings = (
+        (Path(__file__).parents[2] / "pyproject.toml")
+        .read_text(encoding="utf-8")
+        .partition("package-data]")[2]
+    )
+    assert '"dmlnb.explore" = ["*.js", "*.css"]' in settings

@@ -1,0 +1,223 @@
+import math
+from itertools import permutations
+
+import pytest
+import torch
+
+from dmlnb.losses import (
+    DarkRankLoss,
+    ProbabilisticTransferLoss,
+    RelationalAngleLoss,
+    RelationalDistanceLoss,
+    triplet_loss,
+)
+from dmlnb.losses import transfer as module
+
+N, DT, DS = 9, 4, 6
+LOSSES = [RelationalDistanceLoss(), RelationalAngleLoss(), ProbabilisticTransferLoss(), DarkRankLoss(),
+          DarkRankLoss(soft=True)]  # fmt: skip
+NAMES = ["RKD-D", "RKD-A", "PKT", "DarkRank hard", "DarkRank soft"]
+each_loss = pytest.mark.parametrize("loss", LOSSES, ids=NAMES)
+
+
+@pytest.fixture
+def pair():
+    g = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(N, d, generator=g, dtype=torch.float64) for d in (DT, DS))
+
+
+def huber(x):
+    return x * x / 2 if abs(x) <= 1 else abs(x) - 0.5
+
+
+def test_distances_against_a_loop(pair):
+    def table(x):
+        d = [[(a - b).norm().item() for b in x] for a in x]
+        mean = sum(map(sum, d)) / (N * (N - 1))
+        return [[v / mean for v in row] for row in d]
+
+    t, s = map(table, pair)
+    expected = sum(huber(t[i][j] - s[i][j]) for i in range(N) for j in range(N)) / N**2
+    assert RelationalDistanceLoss()(*pair).item() == pytest.approx(expected, rel=1e-12)
+
+
+def angle(x, i, j, k):
+    a, b = x[j] - x[i], x[k] - x[i]
+    return 0.0 if i in (j, k) else (a @ b / (a.norm() * b.norm())).item()
+
+
+def loop_angles(t, s):
+    n = len(t)
+    triples = [(i, j, k) for i in range(n) for j in range(n) for k in range(n)]
+    return sum(huber(angle(t, *ijk) - angle(s, *ijk)) for ijk in triples) / n**3
+
+
+@pytest.mark.parametrize("block", [1, 200, 1 << 18])
+def test_angles_against_a_loop_in_blocks_of_any_size(pair, block, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", block)
+    target, source = pair
+    assert RelationalAngleLoss()(target, source).item() == pytest.approx(
+        loop_angles(target, source), rel=1e-10
+    )
+    assert torch.autograd.gradcheck(
+        lambda t: RelationalAngleLoss()(t, source), target.clone().requires_grad_()
+    )
+
+
+def test_angles_beyond_hubers_threshold():
+    target = torch.tensor([[0.0, 0], [1, 0], [-1, 0.1]], dtype=torch.float64)
+    source = torch.tensor([[0.0, 0], [1, 0], [1, 0.1]], dtype=torch.float64)  # at row 0 the angle turns round
+    assert abs(angle(target, 0, 1, 2) - angle(source, 0, 1, 2)) > 1
+    assert RelationalAngleLoss()(target, source).item() == pytest.approx(
+        loop_angles(target, source), rel=1e-10
+    )
+    assert torch.autograd.gradcheck(lambda t: RelationalAngleLoss()(t, source), target.requires_grad_())
+
+
+@each_loss
+def test_gradients(loss, pair):
+    target, source = pair
+    assert torch.autograd.gradcheck(lambda t: loss(t, source), target.clone().requires_grad_())
+
+
+def test_probabilities_against_a_loop(pair):
+    def table(x):
+        u = [v / (v.norm() + 1e-7) for v in x]
+        k = [[(1 + (a @ b).item()) / 2 for b in u] for a in u]
+        return [[v / sum(row) for v in row] for row in k]
+
+    q, p = map(table, pair)
+    terms = [p[i][j] * math.log((p[i][j] + 1e-7) / (q[i][j] + 1e-7)) for i in range(N) for j in range(N)]
+    assert ProbabilisticTransferLoss()(*pair).item() == pytest.approx(sum(terms) / N**2, rel=1e-5)
+
+
+def scores(x):
+    u = [v / v.norm() for v in x]
+    return [[-3 * (a - b).norm().item() ** 3 for b in u] for a in u]
+
+
+def log_probability(values):
+    return sum(v - math.log(sum(math.exp(w) for w in values[k:])) for k, v in enumerate(values))
+
+
+def rankings(source_scores, length):
+    for i in range(N):
+        yield i, sorted((j for j in range(N) if j != i), key=lambda j: -source_scores[i][j])[:length]
+
+
+def test_dark_rank_hard_against_a_loop(pair):
+    t, s = map(scores, pair)
+    expected = -sum(log_probability([t[i][j] for j in order]) for i, order in rankings(s, 4)) / N
+    assert DarkRankLoss()(*pair).item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_dark_rank_soft_against_a_loop(pair):
+    t, s = map(scores, pair)
+    total = 0.0
+    for i, order in rankings(s, 3):
+        for pi in permutations(order):
+            wanted, found = (log_probability([table[i][j] for j in pi]) for table in (s, t))
+            total += math.exp(wanted) * (wanted - found)
+    assert DarkRankLoss(list_length=3, soft=True)(*pair).item() == pytest.approx(total / N, rel=1e-10)
+
+
+def test_dark_rank_soft_becomes_hard_as_the_source_grows_sure(pair):
+    target, source = pair
+    hard = DarkRankLoss()(target, source).item()
+    gaps = []
+    for factor in (1.0, 3.0, 1e4):
+        loss = DarkRankLoss(soft=True)
+        own = loss._scores
+        loss._scores = lambda x, own=own, factor=factor: own(x) * (factor if x is source else 1)
+        gaps.append(abs(loss(target, source).item() - hard))
+    assert gaps[0] > gaps[1] > gaps[2] and gaps[2] < 1e-3
+
+
+def test_dark_rank_adds_a_triplet_loss_when_there_are_labels(pair):
+    labels = torch.arange(N) % 3
+    extra = triplet_loss(pair[0], labels, margin=0.2)
+    assert DarkRankLoss()(*pair, labels).item() == pytest.approx((DarkRankLoss()(*pair) + extra).item())
+
+
+def test_dark_rank_leaves_the_anchor_out_by_index():
+    source = torch.randn(6, 3)
+    source[1] = source[0]  # a duplicate is a neighbour, not the anchor
+    target = torch.randn(6, 3)
+    assert torch.isfinite(DarkRankLoss(list_length=5)(target, source))
+    near, far = target.clone(), target.clone()
+    near[1] = near[0]
+    far[1] = -far[0]
+    assert DarkRankLoss(list_length=2)(near, source) < DarkRankLoss(list_length=2)(far, source)
+
+
+@pytest.mark.parametrize("loss", LOSSES[:3], ids=NAMES[:3])
+def test_a_copy_costs_nothing(loss, pair):
+    _, source = pair
+    turn = torch.linalg.qr(torch.randn(DS, DS, dtype=torch.float64))[0]
+    assert loss(3 * source @ turn, source).abs() < 1e-12
+
+
+@pytest.mark.parametrize("loss", LOSSES[:2], ids=NAMES[:2])
+def test_relations_do_not_see_scale_or_shift(loss, pair):
+    target, source = pair
+    value = loss(target, source).item()
+    assert loss(1e5 * target + 3, 1e-5 * source - 1).item() == pytest.approx(value, rel=1e-6)
+
+
+@each_loss
+def test_permutation(loss, pair):
+    target, source = pair
+    order = torch.randperm(N)
+    assert loss(target[order], source[order]).item() == pytest.approx(loss(target, source).item(), rel=1e-10)
+
+
+@each_loss
+def test_the_source_gets_no_gradient(loss, pair):
+    target, source = (x.clone().requires_grad_() for x in pair)
+    loss(target, source).backward()
+    assert source.grad is None and target.grad.abs().sum() > 0
+
+
+@each_loss
+def test_training_lowers_the_loss(loss):
+    source, target = torch.randn(12, 3), torch.randn(12, 3, requires_grad=True)
+    optimizer = torch.optim.Adam([target], lr=0.03)
+    first = loss(target, source).item()
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss(target, source).backward()
+        optimizer.step()
+    floor = DarkRankLoss()(source, source).item() if loss is LOSSES[3] else 0.0
+    assert loss(target, source).item() - floor < 0.5 * (first - floor)
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("make", [torch.zeros, torch.ones, lambda *s: 1e4 * torch.randn(*s), torch.randn])
+def test_extremes_stay_finite(loss, dtype, make):
+    for rows in (1, 2, 6):
+        target = make(rows, 4).to(dtype)
+        target[-1] = target[0]  # coinciding rows
+        target.requires_grad_()
+        value = loss(target, make(rows, 3).to(dtype))
+        value.backward()
+        assert value.dtype == torch.float32 and torch.isfinite(value)
+        assert torch.isfinite(target.grad).all() and target.grad.abs().max() < 1e4
+
+
+@each_loss
+def test_bad_input_is_named(loss, pair):
+    target, source = pair
+    with pytest.raises(ValueError, match="source: expected 9 rows"):
+        loss(target, source[:-1])
+    with pytest.raises(ValueError, match="target"):
+        loss(target[0], source)
+    with pytest.raises(ValueError, match="source"):
+        loss(target, source * torch.nan)
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(ValueError, match="list_length"):
+        DarkRankLoss(list_length=0)
+    with pytest.raises(ValueError, match="eps"):
+        ProbabilisticTransferLoss(eps=0)

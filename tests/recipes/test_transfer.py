@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch import nn
+
+from dmlnb.data import Glyphs
+from dmlnb.losses import RelaxedContrastiveLoss
+from dmlnb.models import EmbeddingNet, small_resnet
+from dmlnb.pooling import GeneralizedMeanPooling
+from dmlnb.recipes import glyph_transfer
+
+TINY = {"widths": (4, 4, 6, 8), "dim": 5, "progress": False, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def train_set():
+    return Glyphs("train", per_class=2)
+
+
+@pytest.fixture
+def source():
+    return EmbeddingNet(small_resnet(widths=(4, 4, 6, 8)), GeneralizedMeanPooling(), 7)
+
+
+def test_a_target_learns_from_its_source_and_runs_are_repeatable(train_set, source):
+    relaxed = RelaxedContrastiveLoss()
+    seen = []
+
+    def loss(pair, index):
+        seen.append((pair[0].shape, pair[1].shape, index))
+        return relaxed(*pair)
+
+    first, history = glyph_transfer(source, loss, steps=3, train_set=train_set, **TINY)
+    again, _ = glyph_transfer(source, loss, steps=3, train_set=train_set, **TINY)
+    assert len(history) == 3 and not first.training
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert seen[0][:2] == ((64, 5), (64, 7))
+    assert train_set.labels[seen[0][2]].unique().numel() == 32  # two images of each class
+
+
+def test_views_are_stacked_view_after_view(train_set):
+    shapes = []
+
+    def loss(pair, index):
+        target, source = pair
+        shapes.append((len(target), len(source), len(index)))
+        assert not torch.equal(source[:2], source[2:4])  # two different augmentations of the same images
+        return target.square().mean()
+
+    batches = [torch.tensor([0, 5])]
+    glyph_transfer(nn.Flatten(), loss, views=2, batches=batches, train_set=train_set, **TINY)
+    assert shapes == [(4, 4, 2)]
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"views": 0}])
+def test_bad_input_is_named(wrong, source):
+    with pytest.raises(ValueError, match="steps, views"):
+        glyph_transfer(source, lambda pair, index: pair[0].sum(), **wrong)

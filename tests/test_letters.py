@@ -1,0 +1,36 @@
+import torch
+from torch.nn.functional import cross_entropy
+
+from dmlnb.models import StagedClassifier, small_resnet
+from dmlnb.recipes import cyrillic_letters, train_letters
+
+
+def test_letters_are_cyrillic_and_another_seed_gives_other_images():
+    one, again, other = cyrillic_letters(2), cyrillic_letters(2), cyrillic_letters(2, seed=1)
+    assert len(one.class_names) == 47 and "Ж" in one.class_names and "A" not in one.class_names
+    assert one.images.shape == (94, 1, 32, 32) and torch.equal(
+        one.labels, torch.arange(47).repeat_interleave(2)
+    )
+    assert torch.equal(one.images, again.images) and not torch.equal(one.images, other.images)
+    assert torch.equal(one.labels, other.labels) and one.class_names == other.class_names
+
+
+def test_content_of_the_regions_follows_the_mask_and_the_clutter():
+    data = cyrillic_letters(4)
+    share = data.masks.float().view(-1, 8, 4, 8, 4).mean(dim=(2, 4))
+    assert torch.equal(data.content == 2, share >= 2 / 16)
+    shares = [(data.content == kind).float().mean().item() for kind in range(3)]
+    assert all(0.03 < s < 0.8 for s in shares), shares
+    flat = data.images.float().view(-1, 8, 4, 8, 4).transpose(2, 3).flatten(3).std(dim=3)  # within a region
+    assert flat[data.content == 0].mean() < flat[data.content == 1].mean()
+
+
+def test_training_repeats_itself_and_ends_in_evaluation_mode():
+    data, nets = cyrillic_letters(4), []
+    for _ in range(2):
+        torch.manual_seed(0)
+        nets.append(StagedClassifier(small_resnet(1, (4, 4, 4, 4)), 47))
+        history = train_letters(nets[-1], cross_entropy, data, steps=3, seed=1, progress=False)
+        assert len(history) == 3 and not nets[-1].training
+    for a, b in zip(*(n.parameters() for n in nets), strict=True):
+        assert torch.equal(a, b)
