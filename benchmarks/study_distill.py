@@ -1,9 +1,10 @@
 """A small student of a larger teacher, both classifying Cyrillic letters in clutter: letKD against its controls.
 
-python -m benchmarks.study_distill        # about 30 minutes on one core; writes dmlnb/results/distill.json
+python -m benchmarks.study_distill        # about an hour of one core; writes dmlnb/results/distill.json
 
 One teacher, trained once; five paired seeds of the student (same seed: same first weights of the backbone, same
 batches). Letters are split by rendering: seed 0 to train, seed 1 to choose (learning rate, widths), seed 2 to report.
+A method called "..., long" trains for three times as many steps; everything else is as in its short run.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks.studies import FINISHED, collect, save
 from dmlnb.data import to_float
 from dmlnb.distill import BesideTeacher, Codebook, DecisionTemplates, LetKDLoss, hinton_kd, template_kl
+from dmlnb.losses import AttentionTransferLoss, FitNetLoss
 from dmlnb.models import KDLayer, StagedClassifier, small_resnet
 from dmlnb.recipes import Letters, cyrillic_letters, train_letters
 
@@ -32,7 +34,13 @@ LAYERS = {
     "two layers, hard sub-classes": ((MIDDLE, LAST), 1.0, {MIDDLE: "identity", LAST: "codes"}),
     "letKD-2": ((MIDDLE, LAST), 1.0, {MIDDLE: "decisions", LAST: "codes"}),
 }
-METHODS = ("student alone", "KD", *LAYERS)
+# rivals that copy maps of both stages: (loss, weight). The weights are those of the benchmark of [tian2020crd].
+HINTS = {
+    "FitNet": (lambda: FitNetLoss(STUDENT[2:], TEACHER[2:]), 100.0),
+    "attention transfer": (AttentionTransferLoss, 1000.0),
+}
+LONG, LONGER = 3, ("student alone", "KD", "one layer, no supervision", "letKD-1", "letKD-2")
+METHODS = ("student alone", "KD", *HINTS, *LAYERS, *(f"{name}, long" for name in LONGER))
 SEEDS = range(5)
 
 
@@ -40,6 +48,29 @@ def kd_loss(readings: tuple, labels: torch.Tensor) -> torch.Tensor:
     """The control: cross-entropy and the teacher's softened logits."""
     student, teacher = readings
     return cross_entropy(student.logits, labels) + hinton_kd(student.logits, teacher.logits)
+
+
+class HintLoss(nn.Module):
+    """The control: cross-entropy and a weighted loss between the maps of the two networks."""
+
+    def __init__(self, between_maps: nn.Module, weight: float):
+        super().__init__()
+        self.between_maps, self.weight = between_maps, weight
+
+    def forward(self, readings: tuple, labels: torch.Tensor) -> torch.Tensor:
+        student, teacher = ([reading.maps[stage] for stage in (MIDDLE, LAST)] for reading in readings)
+        return cross_entropy(readings[0].logits, labels) + self.weight * self.between_maps(student, teacher)
+
+
+def make_loss(method: str, targets: dict[str, nn.Module]):
+    """The loss of a method that listens to the teacher; None for the others."""
+    if method in HINTS:
+        make, weight = HINTS[method]
+        return HintLoss(make(), weight)
+    if method == "KD":
+        return kd_loss
+    supervision = LAYERS.get(method, ((), 1.0, {}))[2]
+    return LetKDLoss({s: targets[t] for s, t in supervision.items()}) if supervision else None
 
 
 def make_teacher(train: Letters) -> StagedClassifier:
@@ -95,16 +126,12 @@ def make_student(method: str, seed: int, num_classes: int) -> StagedClassifier:
     return student
 
 
-def distill(
-    method: str, seed: int, train: Letters, teacher, targets, *, steps: int = STEPS
-) -> StagedClassifier:
-    student = make_student(method, seed, len(train.class_names))
-    supervision = LAYERS.get(method, ((), 1.0, {}))[2]
-    if method == "student alone" or (method in LAYERS and not supervision):
+def distill(method: str, seed: int, train: Letters, teacher, targets, *, steps: int) -> StagedClassifier:
+    student, loss = make_student(method, seed, len(train.class_names)), make_loss(method, targets)
+    if loss is None:
         train_letters(student, cross_entropy, train, steps=steps, seed=seed, progress=False)
-        return student
-    loss = LetKDLoss({s: targets[t] for s, t in supervision.items()}) if method in LAYERS else kd_loss
-    train_letters(BesideTeacher(student, teacher), loss, train, steps=steps, seed=seed, progress=False)
+    else:
+        train_letters(BesideTeacher(student, teacher), loss, train, steps=steps, seed=seed, progress=False)
     return student.eval()
 
 
@@ -176,7 +203,8 @@ def run(method: str, seed: int) -> dict:
     train, validation, test = (cyrillic_letters(n, seed=s) for n, s in ((100, 0), (40, 1), (60, 2)))
     teacher = make_teacher(train)
     targets = make_targets(teacher, train)
-    net = distill(method, seed, train, teacher, targets, steps=STEPS)
+    method, long = method.removesuffix(", long"), method.endswith(", long")
+    net = distill(method, seed, train, teacher, targets, steps=STEPS * (LONG if long else 1))
     row = {
         "accuracy": share(predictions(net, test.images), test.labels),
         "validation_accuracy": share(predictions(net, validation.images), validation.labels),
@@ -197,6 +225,8 @@ def main() -> None:
         "teacher_widths": TEACHER,
         "student_widths": STUDENT,
         "steps": STEPS,
+        "steps, long": STEPS * LONG,
+        "weights": {name: weight for name, (_, weight) in HINTS.items()},
         "batch": "32 classes x 2",
         "codes": CODES,
         "subclasses": SUBCLASSES,
