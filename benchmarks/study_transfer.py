@@ -1,18 +1,20 @@
 """Embedding transfer on letters: relaxed labels beside their rivals and controls, five paired seeds, unseen scripts.
 
-python -m benchmarks.study_transfer        # about an hour of one core; writes dmlnb/results/transfer.json
+python -m benchmarks.study_transfer        # about two hours of one core; writes dmlnb/results/transfer.json
 
 The source of a seed is the GeM baseline of that seed (700 steps of 128 images, Proxy-Anchor). Targets start from new
-random weights, the same for all methods of a seed, and see the same augmented batches. Names are "setting: method":
+random weights, the same for all methods of a seed, and see the same augmented batches of 32 classes x 2 images. Names
+are "setting: method":
 
-full self, full 8-d   as many images as the source has had: 700 batches of 64 classes x 2 images (from scratch: the
-                      source's own recipe, 128 classes x 1); same network, 64-d and 8-d
-self, 32-d .. 4-d     the same networks after a short run, 300 batches of 32 classes x 2 images: who learns fast?
-small                 short run, half the widths, 64-d
-no labels             neither source nor target ever sees one
-classifier            accuracy on fresh images of the training classes
+64-d, 32-d .. 4-d   the source's own architecture, with that many dimensions; 400 steps
+64-d, long          as many images as the source had: 700 steps of 64 classes x 2
+small               half the widths, 64-d; 400 steps
+no labels           neither source nor target ever sees one
+classifier          a small network: accuracy on fresh images of the training classes
 
-Spaces whose loss looks at plain distances are searched by distance, all others by cosine; both are kept.
+"principal axes" trains nothing: the source's unit vectors on the d directions that keep most of their inner products.
+"from scratch" has no source, and batches that suit Proxy-Anchor better: 64 classes x 1 image, as many images. Spaces
+whose loss looks at plain distances are searched by distance, all others by cosine; both are kept.
 """
 
 from functools import cache
@@ -33,7 +35,6 @@ from dmlnb.losses import (
     RelationalAngleLoss,
     RelationalDistanceLoss,
     RelaxedContrastiveLoss,
-    RelaxedMultiSimilarityLoss,
     relaxed_contrastive_loss,
 )
 from dmlnb.models import embed, trace
@@ -41,31 +42,26 @@ from dmlnb.pooling import GeneralizedMeanPooling
 from dmlnb.recipes import glyph_baseline, glyph_transfer
 from dmlnb.retrieval import evaluate
 
-STEPS, SEEDS = 300, range(5)
-CLASSIFIER_STEPS, CLASSIFIER_WEIGHT = 1200, 0.1
-SMALL = (8, 12, 24, 32)
-RIVALS = (
-    "relaxed contrastive",
-    "binary labels",
-    "RKD",
-    "PKT",
-    "DarkRank",
-    "FitNet",
-    "attention transfer",
-    "CRD",
-)
+STEPS, LONG_STEPS, SEEDS = 400, 700, range(5)
+UNLABELLED_STEPS = 300
+CLASSIFIER_STEPS, CLASSIFIER_WEIGHT = 400, 0.1
+WIDTHS, SMALL = (16, 24, 48, 64), (8, 12, 24, 32)
+RIVALS = ("binary labels", "RKD", "PKT", "DarkRank", "FitNet", "attention transfer", "CRD")
 METHODS = [
     "source: source",
-    *(f"full self: {m}" for m in ("relaxed contrastive", "binary labels", "PKT")),
-    *(f"full 8-d: {m}" for m in ("relaxed contrastive", "binary labels", "from scratch")),
-    *(f"self: {m}" for m in (*RIVALS, "relaxed multi-similarity", "from scratch")),
-    *(f"8-d: {m}" for m in ("relaxed contrastive", "binary labels", "PKT", "from scratch")),
-    *(f"{d}-d: relaxed contrastive" for d in (32, 16, 4)),
+    *(f"64-d: {m}" for m in ("relaxed contrastive", *RIVALS)),
+    *(
+        f"8-d: {m}"
+        for m in ("relaxed contrastive", "binary labels", "RKD", "PKT", "from scratch", "principal axes")
+    ),
+    *(f"{d}-d: {m}" for d in (16, 4) for m in ("relaxed contrastive", "from scratch", "principal axes")),
+    "32-d: principal axes",
     *(f"small: {m}" for m in ("relaxed contrastive", "PKT", "from scratch")),
+    "64-d, long: relaxed contrastive",
     *(f"no labels: {m}" for m in ("source", "relaxed contrastive", "source trained on")),
     *(f"classifier: {m}" for m in ("cross-entropy", "with relaxed contrastive")),
-]  # fmt: skip
-BY_DISTANCE = ("relaxed contrastive", "relaxed multi-similarity", "binary labels", "RKD")
+]
+BY_DISTANCE = ("relaxed contrastive", "binary labels", "RKD")
 NOBODY = nn.Flatten()  # a source that nobody asks
 glyphs = cache(Glyphs)  # drawn once a process
 
@@ -99,12 +95,11 @@ def make_loss(name: str, dim: int, widths: tuple[int, ...], labels: Tensor) -> t
     if name == "from scratch":
         proxy = ProxyAnchorLoss(int(labels.max()) + 1, dim)
         return ByRow(lambda t, s, y, index: proxy(t, y), labels, proxy), None
-    relaxed, similar = RelaxedContrastiveLoss(), RelaxedMultiSimilarityLoss()
+    relaxed = RelaxedContrastiveLoss()
     distance, angle = RelationalDistanceLoss(), RelationalAngleLoss()
     probable, ranked = ProbabilisticTransferLoss(), DarkRankLoss()
     functions = {
         "relaxed contrastive": lambda t, s, y, index: relaxed(t, s),
-        "relaxed multi-similarity": lambda t, s, y, index: similar(t, s, views=1),
         "binary labels": lambda t, s, y, index: relaxed_contrastive_loss(t, y[:, None] == y),
         "RKD": lambda t, s, y, index: distance(t, s) + 2 * angle(t, s),
         "PKT": lambda t, s, y, index: probable(t, s),
@@ -122,6 +117,19 @@ def get_source(seed: int) -> nn.Module:
     )[0]
 
 
+class PrincipalAxes(nn.Module):
+    """A network whose unit vectors are seen along their first d singular directions on the training images."""
+
+    def __init__(self, net: nn.Module, dim: int):
+        super().__init__()
+        self.net = net
+        unit = normalize(embed(net, glyphs("train").images), dim=1)  # (N, d_s)
+        self.register_buffer("axes", torch.linalg.eigh(unit.T @ unit)[1][:, -dim:])  # (d_s, d)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return normalize(self.net(images), dim=1) @ self.axes
+
+
 def simclr(pair, index: Tensor, temperature: float = 0.1) -> Tensor:
     """Two views of an image find each other among all views of the batch; the source is not used."""
     views = normalize(pair[0], dim=1)  # (2 B, d), stacked view after view
@@ -136,11 +144,11 @@ def without_labels(steps: int, seed: int) -> ClassBatches:
 
 
 def unlabelled(name: str, seed: int) -> dict:
-    steps = STEPS * (2 if name == "source trained on" else 1)
+    steps = UNLABELLED_STEPS * (2 if name == "source trained on" else 1)
     options = {"views": 2, "train_set": glyphs("train"), "progress": False}
     net, _ = glyph_transfer(NOBODY, simclr, seed=seed, batches=without_labels(steps, seed), **options)
     if name == "relaxed contrastive":
-        relaxed, batches = RelaxedContrastiveLoss(), without_labels(STEPS, seed + 100)
+        relaxed, batches = RelaxedContrastiveLoss(), without_labels(UNLABELLED_STEPS, seed + 100)
         net, _ = glyph_transfer(
             net, lambda pair, index: relaxed(*pair), seed=seed + 100, batches=batches, **options
         )
@@ -158,7 +166,14 @@ def classifier(name: str, seed: int, fresh_seed: int = 1) -> dict:
 
     loss = ByRow(both, data.labels, head)
     net, _ = glyph_transfer(
-        get_source(seed), loss, steps=STEPS, widths=SMALL, seed=seed, progress=False, proxy_factor=1
+        get_source(seed),
+        loss,
+        steps=CLASSIFIER_STEPS,
+        widths=SMALL,
+        seed=seed,
+        train_set=data,
+        proxy_factor=1,
+        progress=False,
     )
     with torch.inference_mode():
         found = torch.cat([head(net(to_float(part))).argmax(dim=1) for part in fresh.images.split(500)])
@@ -174,26 +189,31 @@ def run(method: str, seed: int) -> dict:
     source = get_source(seed)
     if setting == "source":
         return measure(source, "test", name) | measure(source, "validation", name)
-    full, size = setting.startswith("full"), setting.removeprefix("full ")
+    size, long = setting.removesuffix(", long"), setting.endswith(", long")
     dim = int(size.removesuffix("-d")) if size.endswith("-d") else 64
-    if full and name == "from scratch":
-        net, _ = glyph_baseline(
-            GeneralizedMeanPooling(), dim=dim, seed=seed, train_set=glyphs("train"), progress=False
-        )
+    if name == "principal axes":
+        net = PrincipalAxes(source, dim).eval()
         return measure(net, "test", name) | measure(net, "validation", name)
-    widths = SMALL if setting == "small" else (16, 24, 48, 64)
-    steps, classes = (700, 64) if full else (STEPS, 32)
+    widths = SMALL if setting == "small" else WIDTHS
     labels = glyphs("train").labels
     torch.manual_seed(seed)
     loss, read = make_loss(name, dim, widths, labels)
-    options = {"dim": dim, "widths": widths, "train_set": glyphs("train"), "progress": False}
-    options["batches"] = ClassBatches(labels, classes, 2, steps, seed=seed)
-    options["validate"] = lambda both: {
-        "recall": measure(both.target, "validation", name)["validation_recall_at_1"]
-    }
-    options["validate_every"] = steps // (7 if full else 6)
-    beside = NOBODY if name == "from scratch" else source
-    net, history = glyph_transfer(beside, loss, seed=seed, read=read, **options)
+    alone = name == "from scratch"
+    steps = LONG_STEPS if long else STEPS
+    batch = (64, 1) if alone else (64, 2) if long else (32, 2)  # classes, images of each
+    net, history = glyph_transfer(
+        NOBODY if alone else source,
+        loss,
+        seed=seed,
+        read=read,
+        dim=dim,
+        widths=widths,
+        train_set=glyphs("train"),
+        batches=ClassBatches(labels, *batch, steps, seed=seed),
+        validate=lambda both: {"recall": measure(both.target, "validation", name)["validation_recall_at_1"]},
+        validate_every=100,
+        progress=False,
+    )
     curve = {"validation_curve": [entry["recall"] for entry in history if "recall" in entry]}
     return measure(net, "test", name) | measure(net, "validation", name) | curve
 
@@ -213,16 +233,16 @@ def main() -> None:
     runs = collect("transfer", run, METHODS, SEEDS)
     settings = {
         "source": "GeM baseline, 64-d, 700 steps of 128 images, Proxy-Anchor",
-        "short": f"{STEPS} batches of 32 classes x 2 images",
-        "full": "700 batches of 64 classes x 2 images; from scratch: 128 classes x 1",
-        "no labels": f"SimCLR source, {STEPS} steps of 32 images x 2 views; target as many",
-        "target": "GeM network of widths 16, 24, 48, 64; small: 8, 12, 24, 32; new random weights",
+        "steps": f"{STEPS} batches of 32 classes x 2 images; from scratch: 64 classes x 1",
+        "long": f"{LONG_STEPS} batches of 64 classes x 2 images",
+        "no labels": f"SimCLR source, {UNLABELLED_STEPS} steps of 32 images x 2 views; target as many",
+        "target": f"GeM network of widths {WIDTHS}; small: {SMALL}; new random weights",
         "sigma, delta": "1, 1",
         "with Proxy-Anchor added": "FitNet, attention transfer, CRD (512 negatives)",
         "with labels": "binary labels, from scratch, DarkRank (triplet loss)",
         "classifier": f"small network, {CLASSIFIER_STEPS} steps, + {CLASSIFIER_WEIGHT} x relaxed contrastive",
         "chosen on validation": "the weight 0.1, from 0.1 and 1, on other fresh images; nothing else was tuned",
-        "curve": "R@1 on validation classes after each 50 steps (short) or 100 steps (full)",
+        "curve": "R@1 on validation classes after each 100 steps",
     }
     save("transfer", "python -m benchmarks.study_transfer", settings, runs)
 
