@@ -2,15 +2,16 @@
 
 python -m benchmarks.study_transfer        # about two hours of one core; writes dmlnb/results/transfer.json
 
-The source of a seed is the GeM baseline of that seed (700 steps of 128 images, Proxy-Anchor). Targets start from new
-random weights, the same for all methods of a seed, and see the same augmented batches of 32 classes x 2 images. Names
-are "setting: method":
+All networks but those of "small" have half of the usual widths, so that every method can train for as many steps as its
+source. The source of a seed follows the recipe of the GeM baseline (700 steps of 128 images, Proxy-Anchor). Targets
+start from new random weights, the same for all methods of a seed, and see the same augmented batches, 700 times 32
+classes x 2 images. Names are "setting: method":
 
-64-d, 32-d .. 4-d   the source's own architecture, with that many dimensions; 400 steps
-64-d, long          as many images as the source had: 700 steps of 64 classes x 2
-small               half the widths, 64-d; 400 steps
+64-d, 32-d .. 4-d   the source's own architecture, with that many dimensions
+64-d, long          as many images as the source had: batches of 64 classes x 2
+small               about half of the source's widths, 64-d
 no labels           neither source nor target ever sees one
-classifier          a small network: accuracy on fresh images of the training classes
+classifier          accuracy on fresh images of the training classes
 
 "principal axes" trains nothing: the source's unit vectors on the d directions that keep most of their inner products.
 "from scratch" has no source, and batches that suit Proxy-Anchor better: 64 classes x 1 image, as many images. Spaces
@@ -42,21 +43,17 @@ from dmlnb.pooling import GeneralizedMeanPooling
 from dmlnb.recipes import glyph_baseline, glyph_transfer
 from dmlnb.retrieval import evaluate
 
-STEPS, LONG_STEPS, SEEDS = 400, 700, range(5)
-UNLABELLED_STEPS = 300
-CLASSIFIER_STEPS, CLASSIFIER_WEIGHT = 400, 0.1
-WIDTHS, SMALL = (16, 24, 48, 64), (8, 12, 24, 32)
+STEPS, SEEDS = 700, range(5)
+CLASSIFIER_WEIGHT = 0.1
+WIDTHS, SMALL = (8, 12, 24, 32), (6, 8, 12, 16)
 RIVALS = ("binary labels", "RKD", "PKT", "DarkRank", "FitNet", "attention transfer", "CRD")
+CONTROLS = ("from scratch", "principal axes")
 METHODS = [
     "source: source",
     *(f"64-d: {m}" for m in ("relaxed contrastive", *RIVALS)),
-    *(
-        f"8-d: {m}"
-        for m in ("relaxed contrastive", "binary labels", "RKD", "PKT", "from scratch", "principal axes")
-    ),
-    *(f"{d}-d: {m}" for d in (16, 4) for m in ("relaxed contrastive", "from scratch", "principal axes")),
-    "32-d: principal axes",
-    *(f"small: {m}" for m in ("relaxed contrastive", "PKT", "from scratch")),
+    *(f"8-d: {m}" for m in ("relaxed contrastive", *RIVALS[:4], *CONTROLS)),
+    *(f"{d}-d: {m}" for d in (32, 16, 4) for m in ("relaxed contrastive", *CONTROLS)),
+    *(f"small: {m}" for m in ("relaxed contrastive", *RIVALS[:3], "from scratch")),
     "64-d, long: relaxed contrastive",
     *(f"no labels: {m}" for m in ("source", "relaxed contrastive", "source trained on")),
     *(f"classifier: {m}" for m in ("cross-entropy", "with relaxed contrastive")),
@@ -81,9 +78,9 @@ def make_loss(name: str, dim: int, widths: tuple[int, ...], labels: Tensor) -> t
     """The loss of a method, and what it reads of the two networks (None for their embeddings)."""
     if name in ("FitNet", "attention transfer", "CRD"):
         own = {
-            "FitNet": lambda: FitNetLoss(widths[1:], (24, 48, 64)),
+            "FitNet": lambda: FitNetLoss(widths[1:], WIDTHS[1:]),
             "attention transfer": AttentionTransferLoss,
-            "CRD": lambda: ContrastiveRepresentationLoss(widths[-1], 64, labels, negatives=512),
+            "CRD": lambda: ContrastiveRepresentationLoss(widths[-1], WIDTHS[-1], labels, negatives=512),
         }[name]()
         proxy = ProxyAnchorLoss(int(labels.max()) + 1, dim)
 
@@ -113,7 +110,12 @@ def make_loss(name: str, dim: int, widths: tuple[int, ...], labels: Tensor) -> t
 def get_source(seed: int) -> nn.Module:
     file = FINISHED / f"transfer-source-{seed}.safetensors"
     return glyph_baseline(
-        GeneralizedMeanPooling(), seed=seed, train_set=glyphs("train"), checkpoint=file, progress=False
+        GeneralizedMeanPooling(),
+        widths=WIDTHS,
+        seed=seed,
+        train_set=glyphs("train"),
+        checkpoint=file,
+        progress=False,
     )[0]
 
 
@@ -144,11 +146,12 @@ def without_labels(steps: int, seed: int) -> ClassBatches:
 
 
 def unlabelled(name: str, seed: int) -> dict:
-    steps = UNLABELLED_STEPS * (2 if name == "source trained on" else 1)
-    options = {"views": 2, "train_set": glyphs("train"), "progress": False}
+    half = STEPS // 2
+    steps = STEPS if name == "source trained on" else half
+    options = {"views": 2, "widths": WIDTHS, "train_set": glyphs("train"), "progress": False}
     net, _ = glyph_transfer(NOBODY, simclr, seed=seed, batches=without_labels(steps, seed), **options)
     if name == "relaxed contrastive":
-        relaxed, batches = RelaxedContrastiveLoss(), without_labels(UNLABELLED_STEPS, seed + 100)
+        relaxed, batches = RelaxedContrastiveLoss(), without_labels(half, seed + 100)
         net, _ = glyph_transfer(
             net, lambda pair, index: relaxed(*pair), seed=seed + 100, batches=batches, **options
         )
@@ -168,8 +171,8 @@ def classifier(name: str, seed: int, fresh_seed: int = 1) -> dict:
     net, _ = glyph_transfer(
         get_source(seed),
         loss,
-        steps=CLASSIFIER_STEPS,
-        widths=SMALL,
+        steps=STEPS,
+        widths=WIDTHS,
         seed=seed,
         train_set=data,
         proxy_factor=1,
@@ -199,7 +202,6 @@ def run(method: str, seed: int) -> dict:
     torch.manual_seed(seed)
     loss, read = make_loss(name, dim, widths, labels)
     alone = name == "from scratch"
-    steps = LONG_STEPS if long else STEPS
     batch = (64, 1) if alone else (64, 2) if long else (32, 2)  # classes, images of each
     net, history = glyph_transfer(
         NOBODY if alone else source,
@@ -209,7 +211,7 @@ def run(method: str, seed: int) -> dict:
         dim=dim,
         widths=widths,
         train_set=glyphs("train"),
-        batches=ClassBatches(labels, *batch, steps, seed=seed),
+        batches=ClassBatches(labels, *batch, STEPS, seed=seed),
         validate=lambda both: {"recall": measure(both.target, "validation", name)["validation_recall_at_1"]},
         validate_every=100,
         progress=False,
@@ -232,15 +234,14 @@ def measure(net: nn.Module, split: str, name: str) -> dict[str, float]:
 def main() -> None:
     runs = collect("transfer", run, METHODS, SEEDS)
     settings = {
-        "source": "GeM baseline, 64-d, 700 steps of 128 images, Proxy-Anchor",
-        "steps": f"{STEPS} batches of 32 classes x 2 images; from scratch: 64 classes x 1",
-        "long": f"{LONG_STEPS} batches of 64 classes x 2 images",
-        "no labels": f"SimCLR source, {UNLABELLED_STEPS} steps of 32 images x 2 views; target as many",
-        "target": f"GeM network of widths {WIDTHS}; small: {SMALL}; new random weights",
+        "source": f"GeM baseline of widths {WIDTHS}, 64-d, {STEPS} steps of 128 images, Proxy-Anchor",
+        "steps": f"{STEPS} batches of 32 classes x 2 images; from scratch: 64 classes x 1; long: 64 classes x 2",
+        "no labels": f"SimCLR source, {STEPS // 2} steps of 32 images x 2 views; target as many",
+        "target": f"as the source; small: widths {SMALL}; new random weights",
         "sigma, delta": "1, 1",
         "with Proxy-Anchor added": "FitNet, attention transfer, CRD (512 negatives)",
         "with labels": "binary labels, from scratch, DarkRank (triplet loss)",
-        "classifier": f"small network, {CLASSIFIER_STEPS} steps, + {CLASSIFIER_WEIGHT} x relaxed contrastive",
+        "classifier": f"widths {WIDTHS}, {STEPS} steps, + {CLASSIFIER_WEIGHT} x relaxed contrastive",
         "chosen on validation": "the weight 0.1, from 0.1 and 1, on other fresh images; nothing else was tuned",
         "curve": "R@1 on validation classes after each 100 steps",
     }

@@ -20,6 +20,7 @@ def glyph_baseline(
     steps: int = 700,
     dim: int = 64,
     project: str = "after",
+    widths: tuple[int, int, int, int] = (16, 24, 48, 64),
     seed: int = 0,
     train_set: Glyphs | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -28,10 +29,12 @@ def glyph_baseline(
     """Train `small_resnet` with Proxy-Anchor on `Glyphs("train")`.
 
     Args:
-        pooling: a module `(B, 64, H, W) -> (B, 64)` (with `project="before"`: `(B, dim, H, W) -> (B, dim)`).
+        pooling: a module `(B, C, H, W) -> (B, C)`, C = 64 for the default widths (with `project="before"`:
+            `(B, dim, H, W) -> (B, dim)`).
         steps: training steps; 0 gives the untrained network of this seed.
         dim: size of the embedding.
         project: where the linear map stands, see `EmbeddingNet`.
+        widths: of `small_resnet`.
         seed: of the weights, the batches and the augmentation. The same seed gives the same data order for every
             pooling, so that comparisons are paired.
         train_set: another training set than the default one.
@@ -50,7 +53,7 @@ def glyph_baseline(
         raise ValueError(f"steps: expected 0 or more, got {steps}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = EmbeddingNet(small_resnet(), pooling, dim, project=project)
+        net = EmbeddingNet(small_resnet(widths=widths), pooling, dim, project=project)
         history: list[dict[str, float]] = []
         if steps:
             data = train_set if train_set is not None else Glyphs("train")
