@@ -8,6 +8,7 @@ start from new random weights, the same for all methods of a seed, and see the s
 classes x 2 images. Names are "setting: method":
 
 64-d, 8-d, 4-d   the source's own architecture, with that many dimensions
+8-d, warm        the target starts with the source's weights, but for a new linear map; half as many steps
 small            about half of the source's widths, 64-d
 no labels        neither source nor target ever sees one; half as many steps each
 classifier       accuracy on fresh images of the training classes; half as many steps
@@ -47,10 +48,12 @@ CLASSIFIER_WEIGHT = 0.1
 WIDTHS, SMALL = (8, 12, 24, 32), (6, 8, 12, 16)
 RIVALS = ("binary labels", "RKD", "PKT", "DarkRank", "FitNet", "attention transfer")
 CONTROLS = ("from scratch", "principal axes")
+ALONE = ("from scratch", "Proxy-Anchor")  # no source
 METHODS = [
     "source: source",
     *(f"64-d: {m}" for m in ("relaxed contrastive", *RIVALS)),
     *(f"8-d: {m}" for m in ("relaxed contrastive", *RIVALS[:3], *CONTROLS)),
+    *(f"8-d, warm: {m}" for m in ("relaxed contrastive", *RIVALS[:3], "Proxy-Anchor")),
     *(f"4-d: {m}" for m in ("relaxed contrastive", *CONTROLS)),
     *(f"{d}-d: principal axes" for d in (32, 16)),
     *(f"small: {m}" for m in ("relaxed contrastive", "from scratch")),
@@ -83,7 +86,7 @@ def make_loss(name: str, dim: int, widths: tuple[int, ...], labels: Tensor) -> t
             return own(t.maps, s.maps) + proxy(t.embedding, y)
 
         return ByRow(with_proxies, labels, own, proxy), trace
-    if name == "from scratch":
+    if name in ALONE:
         proxy = ProxyAnchorLoss(int(labels.max()) + 1, dim)
         return ByRow(lambda t, s, y, index: proxy(t, y), labels, proxy), None
     relaxed = RelaxedContrastiveLoss()
@@ -186,7 +189,8 @@ def run(method: str, seed: int) -> dict:
     source = get_source(seed)
     if setting == "source":
         return measure(source, "test", name) | measure(source, "validation", name)
-    dim = int(setting.removesuffix("-d")) if setting.endswith("-d") else 64
+    warm, size = setting.endswith(", warm"), setting.removesuffix(", warm")
+    dim = int(size.removesuffix("-d")) if size.endswith("-d") else 64
     if name == "principal axes":
         net = PrincipalAxes(source, dim).eval()
         return measure(net, "test", name) | measure(net, "validation", name)
@@ -194,17 +198,18 @@ def run(method: str, seed: int) -> dict:
     labels = glyphs("train").labels
     torch.manual_seed(seed)
     loss, read = make_loss(name, dim, widths, labels)
-    alone = name == "from scratch"
+    alone = name in ALONE
     batch = (64, 1) if alone else (32, 2)  # classes, images of each
     net, history = glyph_transfer(
         NOBODY if alone else source,
         loss,
+        start=source if warm else None,
         seed=seed,
         read=read,
         dim=dim,
         widths=widths,
         train_set=glyphs("train"),
-        batches=ClassBatches(labels, *batch, STEPS, seed=seed),
+        batches=ClassBatches(labels, *batch, STEPS // (2 if warm else 1), seed=seed),
         validate=lambda both: {"recall": measure(both.target, "validation", name)["validation_recall_at_1"]},
         validate_every=100,
         progress=False,
@@ -230,7 +235,7 @@ def main() -> None:
         "source": f"GeM baseline of widths {WIDTHS}, 64-d, {STEPS} steps of 128 images, Proxy-Anchor",
         "steps": f"{STEPS} batches of 32 classes x 2 images; from scratch: 64 classes x 1",
         "no labels": f"SimCLR source, {STEPS // 2} steps of 32 images x 2 views; target as many",
-        "target": f"as the source; small: widths {SMALL}; new random weights",
+        "target": f"as the source; small: widths {SMALL}; new random weights; warm: those of the source",
         "sigma, delta": "1, 1",
         "with Proxy-Anchor added": "FitNet, attention transfer",
         "with labels": "binary labels, from scratch, DarkRank (triplet loss)",

@@ -20,6 +20,7 @@ def glyph_transfer(
     dim: int = 64,
     widths: tuple[int, int, int, int] = (16, 24, 48, 64),
     seed: int = 0,
+    start: EmbeddingNet | None = None,
     read: Callable[[nn.Module, Tensor], Any] | None = None,
     views: int = 1,
     batches: Sequence[Tensor] | None = None,
@@ -37,6 +38,8 @@ def glyph_transfer(
         dim: size of the target's embedding.
         widths: of the target's `small_resnet`.
         seed: of the weights, the batches and the augmentation.
+        start: a network of the same widths whose backbone and pooling the target copies before it trains; by default
+            it starts from new random weights.
         read: what is taken of either network, see `SideBySide`; by default its embedding.
         views: differently augmented copies of each image, stacked view after view.
         batches: index tensors, one a step; by default `steps` batches of 32 classes with two images of each.
@@ -57,6 +60,9 @@ def glyph_transfer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         target = EmbeddingNet(small_resnet(widths=widths), GeneralizedMeanPooling(), dim)
+        if start is not None:
+            target.backbone.load_state_dict(start.backbone.state_dict())
+            target.pooling.load_state_dict(start.pooling.state_dict())
         data = train_set if train_set is not None else Glyphs("train")
         history = train(
             SideBySide(target, source, read),
