@@ -8,7 +8,7 @@ from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GeneralizedMeanPooling
 from dmlnb.recipes import glyph_transfer
 
-TINY = {"widths": (4, 4, 6, 8), "dim": 5, "progress": False, "device": "cpu"}
+TINY = {"widths": (4, 8, 8, 8), "dim": 5, "progress": False, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def train_set():
 
 @pytest.fixture
 def source():
-    return EmbeddingNet(small_resnet(widths=(4, 4, 6, 8)), GeneralizedMeanPooling(), 7)
+    return EmbeddingNet(small_resnet(widths=(4, 8, 8, 8)), GeneralizedMeanPooling(), 7)
 
 
 def test_a_target_learns_from_its_source_and_runs_are_repeatable(train_set, source):
@@ -55,3 +55,20 @@ def test_views_are_stacked_view_after_view(train_set):
 def test_bad_input_is_named(wrong, source):
     with pytest.raises(ValueError, match="steps, views"):
         glyph_transfer(source, lambda pair, index: pair[0].sum(), **wrong)
+
+
+def test_a_target_may_start_from_the_weights_of_another_network(train_set, source):
+    stand_still = {"learning_rate": 0.0, "steps": 1}
+    target, _ = glyph_transfer(
+        source,
+        lambda pair, index: pair[0].square().mean(),
+        start=source,
+        train_set=train_set,
+        **stand_still,
+        **TINY,
+    )
+    pairs = zip(target.backbone.parameters(), source.backbone.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs) and target.linear.weight.shape[0] == 5
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        wider = EmbeddingNet(small_resnet(widths=(8, 8, 8, 8)), GeneralizedMeanPooling(), 7)
+        glyph_transfer(source, lambda pair, index: pair[0].sum(), start=wider, train_set=train_set, **TINY)
