@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "browser"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 120  # seconds for whatever takes one on an idle machine
+PATIENCE = 300  # seconds for whatever takes one on an idle machine: a busy one may be slow
 BADGE = (
     "https://colab.research.google.com/assets/colab-badge.svg"  # a picture in the first cell of each notebook
 )
