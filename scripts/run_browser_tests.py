@@ -4,25 +4,27 @@
     python scripts/run_browser_tests.py --require   the same is a failure
     python scripts/run_browser_tests.py -- -k lasso    what follows -- goes to pytest
 
-Chromium comes from the system (Debian and Ubuntu: apt, when this runs as root), Playwright from PyPI into this Python.
+A test that fails is tried once more, in a new JupyterLab and browser; the run fails if it fails there too. What passes
+at the second try is named at the end. Chromium comes from the system (Debian and Ubuntu: apt, when this runs as root),
+Playwright from PyPI into this Python.
 """
 
 import argparse
 import importlib.util
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from browser_lab import BROWSERS, SCREENSHOTS, find_browser
+
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def browser() -> str | None:
-    """The first browser on the path."""
-    return next((found for found in map(shutil.which, BROWSERS) if found), None)
+CACHE = SCREENSHOTS / "cache"  # of these runs alone: what failed last
+MOST = 45  # minutes, for a machine that is busy with other things
 
 
 def wanted() -> str:
@@ -34,13 +36,21 @@ def wanted() -> str:
 
 def install_browser() -> None:
     """Try apt; quiet when it works."""
-    if browser() or not shutil.which("apt-get") or os.geteuid() != 0:
+    if find_browser() or not shutil.which("apt-get") or os.geteuid() != 0:
         return
     print("installing chromium with apt-get", flush=True)
     quiet = {"DEBIAN_FRONTEND": "noninteractive", **os.environ}
     for arguments in (
-        ["update"],
-        ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
+        ["update", "-o", "Acquire::Retries=3"],
+        [
+            "install",
+            "-y",
+            "-o",
+            "Acquire::Retries=3",
+            "--no-install-recommends",
+            "chromium",
+            "fonts-dejavu-core",
+        ],
     ):
         try:
             done = subprocess.run(
@@ -67,8 +77,49 @@ def install_playwright() -> None:
 
 def missing() -> list[str]:
     """What the tests need and is not there."""
-    parts = [] if browser() else [f"a browser ({', '.join(BROWSERS)})"]
+    parts = [] if find_browser() else [f"a browser ({', '.join(BROWSERS)})"]
     return parts + ([] if importlib.util.find_spec("playwright") else [wanted()])
+
+
+def run_tests(rest: list[str]) -> int:
+    """One run of pytest; its exit status. What hangs is interrupted, so that pytest says where, and then ended."""
+    command = [sys.executable, "-m", "pytest", "tests/browser", "-m", "browser", "--durations=5"]
+    tests = subprocess.Popen([*command, "-o", f"cache_dir={CACHE}", *rest], cwd=ROOT, start_new_session=True)
+    try:
+        return tests.wait(60 * MOST)
+    except subprocess.TimeoutExpired:
+        print(f"the browser tests did not end within {MOST} minutes", flush=True)
+        return 2
+    finally:
+        if tests.poll() is None:
+            tests.send_signal(signal.SIGINT)
+            try:
+                tests.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(
+                    tests.pid, signal.SIGKILL
+                )  # with the server; browser and kernels end when left alone
+
+
+def failed_last() -> list[str]:
+    """The tests that failed in the last run."""
+    file = CACHE / "v" / "cache" / "lastfailed"
+    return sorted(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
+
+
+def run_twice(rest: list[str]) -> int:
+    """All tests, and once more those that failed; 0 if each has passed."""
+    shutil.rmtree(CACHE, ignore_errors=True)
+    status = run_tests(rest)
+    failed = failed_last()
+    if status != 1 or not failed:
+        return status
+    print(f"once more, in a new JupyterLab and browser: {', '.join(failed)}", flush=True)
+    status = run_tests([*rest, "--last-failed", "--last-failed-no-failures=none"])
+    still = failed_last() if status else []
+    for name in failed:
+        print(f"{'FAILED TWICE' if name in still else 'PASSED AT THE SECOND TRY'}: {name}", flush=True)
+    return status
 
 
 def main() -> int:
@@ -83,17 +134,7 @@ def main() -> int:
     if missing():
         print(f"BROWSER TESTS NOT RUN: could not find or install {' and '.join(missing())}", flush=True)
         return int(options.require)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests/browser",
-        "-m",
-        "browser",
-        "--durations=5",
-        *options.rest,
-    ]
-    return subprocess.run(command, cwd=ROOT).returncode
+    return run_twice(options.rest)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -108,10 +109,15 @@ def test_versions_and_licence_agree():
     assert citation["repository-code"] == f"https://github.com/{PROJECT['tool']['dmlnb']['home']}"
 
 
-def test_continuous_integration_runs_make_test():
-    commands = [line for line in lines(".ci/run") if not line.startswith(("set ", "cd "))]
-    assert commands == ["exec make test"]
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+@pytest.mark.parametrize("failing", ["", "test", "test-browser"])
+def test_continuous_integration_runs_both_parts_and_fails_if_either_does(tmp_path, failing):
+    make = tmp_path / "make"
+    make.write_text(f'#!/bin/sh\necho "make $*" >> "{tmp_path}/ran"\n[ "$1" != "{failing}" ]\n')
+    make.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run([ROOT / ".ci" / "run"], env={**os.environ, "PATH": path})
+    assert done.returncode == (1 if failing else 0)
+    assert (tmp_path / "ran").read_text().splitlines() == ["make test", "make test-browser"]
 
 
 def test_every_make_target_is_explained():

@@ -84,6 +84,7 @@ function render({ model, el }) {
   async function loadSprite() {
     const bytes = numbers("sprite", Uint8Array);
     if (bytes.length) sprite = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+    showTip();
     draw();
   }
   function cut(target, i, x, y, side) { // the tile of image i
@@ -156,6 +157,7 @@ function render({ model, el }) {
     polygon = []; // drawn round other places
     if (!animation) shown = points;
     index();
+    showTip();
     refresh();
   }
 
@@ -327,7 +329,7 @@ function render({ model, el }) {
       }
     }
     if (!cloud.fresh || !covered() || (cloud.k !== view.k && now > moving)) drawCloud();
-    else if (cloud.k !== view.k) draw(); // sharp again as soon as the zoom rests
+    if (now <= moving) draw(); // once more when the zoom rests: sharp, and with pictures
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const s = view.k / cloud.k, [x, y] = toScreen(cloud.x, cloud.y);
@@ -572,7 +574,7 @@ function render({ model, el }) {
       hover(-1);
       model.set("picked", -1);
       model.set("sheet", false);
-      send("lasso", []);
+      send("lasso", [[Math.random(), 0]]); // encloses nothing, and is a change even where no lasso was drawn
       refresh();
     },
     in: () => zoom(1.4),
@@ -666,7 +668,7 @@ function render({ model, el }) {
   for (const name of ["classes", "only", "color_by", "score", "score_range"]) on(name, follow);
   on("points", newPoints);
   on("selected", whatIsChosen);
-  on("lasso", () => { if (!model.get("lasso").length) { polygon = []; draw(); } });
+  on("lasso", () => { if (model.get("lasso").length < 3) { polygon = []; draw(); } });
   on("sheet", () => $("[data-do=sheet]").setAttribute("aria-pressed", model.get("sheet")));
   for (const name of ["picked", "neighbours", "hits"]) on(name, whatIsPicked);
   on("status", () => say(model.get("status")));
@@ -681,7 +683,8 @@ function render({ model, el }) {
   whatIsPicked();
   theme();
   loadSprite();
-  map.whereIs = (i) => toScreen(points[2 * i], points[2 * i + 1]); // for tests: where a point is drawn
+  map.whereIs = (i) => toScreen(points[2 * i], points[2 * i + 1]); // for tests: where a point is drawn,
+  map.rests = () => Boolean(sprite) && !animation && !waiting && performance.now() > moving; // and if it stays there
 
   const sizes = new ResizeObserver(resize);
   sizes.observe(stage);

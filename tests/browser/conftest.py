@@ -1,21 +1,27 @@
 """A real JupyterLab and a real browser for the tests of this folder. Run them with: make test-browser"""
 
-import shutil
-
 import pytest
-from browser_lab import Lab, LabPage
+from browser_lab import BROWSERS, PATIENCE, Lab, LabPage, find_browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
 def chromium():
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")
-    program = next((p for p in map(shutil.which, BROWSERS) if p), None)
+    program = find_browser()
     if program is None:
         pytest.skip(f"no browser on the path (looked for {', '.join(BROWSERS)})")
+    arguments = ["--no-sandbox", "--disable-gpu"]
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=program, args=arguments, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 
@@ -28,16 +34,31 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(chromium, lab):
-    """One page on the JupyterLab for the tests of a file."""
-    made = chromium.new_page(viewport={"width": 1500, "height": 1050})
-    yield LabPage(made, lab)
-    made.close()
+def pages(chromium, lab):
+    """The open page of a file's tests, if there is one."""
+    opened = []
+    yield opened
+    for page in opened:
+        page.close()
 
 
 @pytest.fixture
-def notebook(page):
-    """The page; after the test, the browser must not have complained."""
+def notebook(request, chromium, lab, pages):
+    """A fresh page. In a file that says `ONE_PAGE = True` tests share it, with its kernel, until one of them fails.
+
+    After the test, the browser must not have complained.
+    """
+    if not pages:
+        pages.append(LabPage(chromium.new_page(viewport={"width": 1500, "height": 1050}), lab))
+    page = pages[0]
     page.wrong.clear()
     yield page
-    assert not page.wrong, "\n".join(page.wrong)
+    wrong, failed = list(page.wrong), request.node.stash.get(FAILED, False)
+    try:
+        if wrong or failed:
+            page.shoot(f"failed-{request.node.name}")
+    finally:
+        if wrong or failed or not getattr(request.module, "ONE_PAGE", False):
+            pages.remove(page)
+            page.close()
+    assert not wrong, "\n".join(wrong)

@@ -6,7 +6,7 @@ Needs the environment that `make test-colab` leaves behind; without it these tes
 from pathlib import Path
 
 import pytest
-from browser_lab import SCREENSHOTS, Lab, LabPage
+from browser_lab import SCREENSHOTS, STILL, WHERE, Lab, LabPage
 
 pytestmark = pytest.mark.browser
 PYTHON = Path(__file__).parents[2] / "build" / "colab" / "venv" / "bin" / "python"
@@ -32,22 +32,20 @@ def test_the_explorer_and_a_slider_with_ipywidgets_7(chromium, tmp_path_factory)
         page = chromium.new_page(viewport={"width": 1300, "height": 1000})
         seen = LabPage(page, lab)
         page.goto(f"http://127.0.0.1:{lab.port}/notebooks/small.ipynb")
-        page.set_default_timeout(120_000)
         page.wait_for_function("() => window.Jupyter?.notebook?.kernel?.is_connected?.()")
         page.wait_for_function("() => Jupyter.notebook.kernel.widget_manager")  # or widgets stay pictures
-        page.wait_for_timeout(2000)
+        page.wait_for_function("() => Jupyter.notebook.kernel.info_reply?.status === 'ok'")  # it answers
         page.evaluate("() => Jupyter.notebook.execute_all_cells()")
         explorer = page.locator(".dmlnb-explorer")
         explorer.wait_for()
-        page.wait_for_function("() => document.querySelector('.dmlnb-map')?.dataset.frames > 0")
         canvas = explorer.locator(".dmlnb-map")
-        page.locator(".widget-vbox img").wait_for()  # all cells have run, nothing moves any more
-        page.wait_for_timeout(1000)
+        page.locator(".widget-vbox img").wait_for()  # all cells have run
         canvas.scroll_into_view_if_needed()
-        (x, y), box = canvas.evaluate("map => map.whereIs(7)"), canvas.bounding_box()
-        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.wait_for_function(STILL)
+        x, y = canvas.evaluate(WHERE, 7)
+        page.mouse.move(x, y)
         explorer.locator(".dmlnb-tip").wait_for()
-        page.mouse.click(box["x"] + x, box["y"] + y)
+        page.mouse.click(x, y)
         explorer.locator(".dmlnb-neighbours .hit").first.wait_for()
         explorer.get_by_role("button", name="loose", exact=True).click()
         explorer.locator(".dmlnb-neighbours .miss").first.wait_for()

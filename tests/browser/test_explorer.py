@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from browser_lab import Map
 
 pytestmark = pytest.mark.browser
+ONE_PAGE = True
 
 SMALL = """
 import torch
@@ -23,46 +25,6 @@ explorer.picked = 0; explorer.picked = -1  # imports what the first picture need
 """
 
 
-class Map:
-    """The explorer of a page."""
-
-    def __init__(self, notebook):
-        self.page = notebook.page
-        self.root = self.page.locator(".dmlnb-explorer").first
-        self.canvas = self.root.locator(".dmlnb-map")
-        self.canvas.wait_for()
-        self.canvas.scroll_into_view_if_needed()
-        self.page.wait_for_function("() => document.querySelector('.dmlnb-map').dataset.frames > 0")
-
-    def where(self, i):
-        box = self.canvas.bounding_box()
-        x, y = self.canvas.evaluate("(map, i) => map.whereIs(i)", i)
-        return box["x"] + x, box["y"] + y
-
-    def data(self, name):
-        return self.root.get_attribute(f"data-{name}")
-
-    def wait(self, name, value):
-        self.page.wait_for_function(
-            "([name, value]) => document.querySelector('.dmlnb-explorer').dataset[name] === value",
-            arg=[name, str(value)],
-        )
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
-
-    def lasso(self, *corners, shift=True):
-        if shift:
-            self.page.keyboard.down("Shift")
-        self.page.mouse.move(*corners[0])
-        self.page.mouse.down()
-        for corner in corners[1:]:
-            self.page.mouse.move(*corner, steps=5)
-        self.page.mouse.up()
-        if shift:
-            self.page.keyboard.up("Shift")
-
-
 RESET = """
 explorer.lasso = [[0, 0]]; explorer.lasso = []
 explorer.embedding, explorer.projection, explorer.color_by = "tight", "PCA", "class"
@@ -70,33 +32,28 @@ explorer.classes, explorer.only, explorer.sheet, explorer.picked = list(range(8)
 """
 
 
-def execute(notebook, code):
-    notebook.page.evaluate(
-        """async code => {
-            const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-            const reply = await kernel.requestExecute({code}).done;
-            if (reply.content.status !== 'ok') throw new Error(reply.content.evalue);
-        }""",
-        code,
-    )
-
-
 @pytest.fixture
 def explorer(notebook):
+    """The explorer as it was at the start, at rest, with the mouse elsewhere."""
     if not notebook.page.locator(".dmlnb-explorer").count():
         notebook.lab.notebook("small.ipynb", SMALL, "explorer")
         notebook.run_all("small.ipynb")
-    execute(notebook, RESET)
+    notebook.page.mouse.move(1, 1)
+    notebook.quiet()
+    notebook.execute(RESET)
     found = Map(notebook)
+    if found.button("lasso").get_attribute("aria-pressed") == "true":
+        found.button("lasso").click()
     found.button("clear").click()
     found.button("whole map").click()
-    notebook.page.wait_for_timeout(700)
+    notebook.page.mouse.move(1, 1)
+    found.rest()
     return found
 
 
 def test_a_tour_with_the_mouse(explorer, notebook):
     page = notebook.page
-    page.mouse.move(*explorer.where(43))
+    explorer.hover(43)
     tip = explorer.root.locator(".dmlnb-tip")
     tip.wait_for()
     seen = int(tip.get_attribute("data-index"))
@@ -106,12 +63,12 @@ def test_a_tour_with_the_mouse(explorer, notebook):
     pixel = tip.locator("canvas").evaluate("c => [...c.getContext('2d').getImageData(48, 48, 1, 1).data]")
     assert abs(pixel[0] - 70) < 6 and pixel[3] == 255  # the grey of class 3, cut out of the sheet
 
-    page.mouse.click(*explorer.where(43))
+    explorer.click(43)
     explorer.wait("picked", seen)
     tiles = explorer.root.locator(".dmlnb-neighbours .dmlnb-tile")
     tiles.first.wait_for()
     assert tiles.count() == 10 and explorer.root.locator(".dmlnb-neighbours .hit").count() == 10
-    assert f"Image {seen}" in explorer.root.locator(".dmlnb-picked").inner_text()
+    assert f"Image {seen}" in explorer.text(".dmlnb-picked")
     explorer.root.locator(".dmlnb-look img").wait_for()
     notebook.shoot("explorer-picked")
 
@@ -120,7 +77,6 @@ def test_a_tour_with_the_mouse(explorer, notebook):
     explorer.wait("embedding", "loose")
     page.wait_for_function("() => document.querySelectorAll('.dmlnb-neighbours .miss').length > 0")
     assert explorer.data("picked") == str(seen) and explorer.where(43) != before
-    page.wait_for_timeout(700)
     notebook.shoot("explorer-switched")
 
     tiles.nth(2).click()  # a neighbour becomes the pick
@@ -136,7 +92,7 @@ def test_lasso_statistics_and_contact_sheet(explorer, notebook):
     x, y = explorer.where(5)
     explorer.lasso((x - 14, y - 14), (x + 14, y - 14), (x + 14, y + 14), (x - 14, y + 14))
     notebook.page.wait_for_function("() => +document.querySelector('.dmlnb-explorer').dataset.selected > 0")
-    text = explorer.root.locator(".dmlnb-selection").inner_text()
+    text = explorer.text(".dmlnb-selection")
     number = int(explorer.data("selected"))
     assert f"{number} image" in text and "R@1" in text and number < 400
     explorer.button("contact sheet").click()
@@ -145,19 +101,11 @@ def test_lasso_statistics_and_contact_sheet(explorer, notebook):
     notebook.shoot("explorer-lasso")
 
     explorer.button("lasso").click()  # the same with the button, round everything
-    box = explorer.canvas.bounding_box()
-    left, top, right, bottom = (
-        box["x"] + 2,
-        box["y"] + 2,
-        box["x"] + box["width"] - 2,
-        box["y"] + box["height"] - 2,
-    )
+    left, top, right, bottom = explorer.box()
+    left, top, right, bottom = left + 2, top + 2, right - 2, bottom - 2
     explorer.lasso((left, top), (right, top), (right, bottom), (left, bottom), shift=False)
     explorer.wait("selected", 400)
-    assert (
-        "400 images of 20 classes, 20 of them completely"
-        in explorer.root.locator(".dmlnb-selection").inner_text()
-    )
+    assert "400 images of 20 classes, 20 of them completely" in explorer.text(".dmlnb-selection")
 
 
 def test_everything_by_keyboard(explorer, notebook):
@@ -201,11 +149,13 @@ def test_colour_filter_search_and_umap(explorer, notebook):
     find.press("Enter")
     page.wait_for_function("() => document.querySelector('.dmlnb-chip').dataset.class === '17'")
     assert root.locator("button.dmlnb-chip").count() == 8
-    for _ in range(7):
+    for left in range(7, 0, -1):
         root.locator("button.dmlnb-chip").last.click()
-        page.wait_for_timeout(150)
+        page.wait_for_function(
+            "left => document.querySelectorAll('button.dmlnb-chip').length === left", arg=left
+        )
     root.get_by_role("checkbox").check()
-    page.wait_for_timeout(300)
+    explorer.rest()
     explorer.button("select view").click()
     explorer.wait("selected", 20)  # only class 17 is left
     root.get_by_role("checkbox").uncheck()
@@ -224,14 +174,15 @@ def test_colour_filter_search_and_umap(explorer, notebook):
     page.wait_for_function("() => document.querySelector('.dmlnb-legend').innerText.includes('399')")
 
     before = explorer.where(5)
-    page.set_default_timeout(120_000)
+    root.locator(".dmlnb-status").evaluate("""status => {
+        window.said = [];
+        const keep = () => said.push(status.innerText);
+        new MutationObserver(keep).observe(status, {childList: true, characterData: true, subtree: true});
+    }""")
     explorer.button("UMAP").click()
-    page.wait_for_function(
-        "() => document.querySelector('.dmlnb-status').innerText.startsWith('UMAP of 400')"
-    )
+    page.wait_for_function("() => said.some(text => text.startsWith('UMAP of 400'))")
     notebook.shoot("explorer-umap-at-work")
-    page.wait_for_function("() => document.querySelector('.dmlnb-status').innerText === ''")
-    page.wait_for_timeout(800)
+    page.wait_for_function("() => said.at(-1) === ''")
     assert explorer.where(5) != before and explorer.data("projection") == "UMAP"
     notebook.shoot("explorer-umap")
 
@@ -239,13 +190,13 @@ def test_colour_filter_search_and_umap(explorer, notebook):
 def test_the_dark_theme(explorer, notebook):
     page = notebook.page
     assert "dmlnb-dark" not in explorer.root.get_attribute("class")
-    page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    notebook.ask("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     page.wait_for_function("() => document.querySelector('.dmlnb-explorer').classList.contains('dmlnb-dark')")
-    page.mouse.move(*explorer.where(43))
+    explorer.hover(43)
     explorer.root.locator(".dmlnb-tip").wait_for()
-    page.mouse.click(*explorer.where(43))
+    explorer.click(43)
     explorer.root.locator(".dmlnb-neighbours .dmlnb-tile").first.wait_for()
-    page.wait_for_timeout(300)
+    explorer.rest()
     notebook.shoot("explorer-dark")
     # words on their ground: contrast of at least 4.5 (WCAG AA)
     ratio = explorer.root.evaluate("""root => {
@@ -261,13 +212,34 @@ def test_the_dark_theme(explorer, notebook):
         return Math.min(...worst);
     }""")
     assert ratio >= 4.5
-    page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    notebook.ask("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
     page.wait_for_function(
         "() => !document.querySelector('.dmlnb-explorer').classList.contains('dmlnb-dark')"
     )
 
 
 def test_python_and_the_browser_agree(explorer, notebook):
-    execute(notebook, "explorer.picked = 77; explorer.select([1, 2, 3])")
+    notebook.execute("explorer.picked = 77; explorer.select([1, 2, 3])")
     explorer.wait("picked", 77)
     explorer.wait("selected", 3)
+    explorer.button("clear").click()  # also what no lasso has selected
+    explorer.wait("picked", -1)
+    explorer.wait("selected", 0)
+    notebook.execute("assert explorer.picked == -1 and len(explorer.selection) == 0")
+
+
+def test_pictures_appear_when_a_zoom_comes_to_rest(explorer):
+    pixel = """map => {
+        const [x, y] = map.whereIs(43).map(v => Math.round(v * devicePixelRatio));
+        return [...map.getContext('2d').getImageData(x, y, 1, 1).data];
+    }"""
+    x, y = explorer.where(43)
+    red, green, blue, _ = explorer.canvas.evaluate(pixel)
+    assert max(red, green, blue) - min(red, green, blue) > 20  # a point, in the colour of class 3
+    zoom = """(map, [clientX, clientY]) => { // at once so far that all points are drawn anew
+        const turn = {deltaY: -2000, ctrlKey: true, bubbles: true, cancelable: true};
+        map.dispatchEvent(new WheelEvent('wheel', {...turn, clientX, clientY}));
+    }"""
+    explorer.canvas.evaluate(zoom, [x, y])
+    explorer.rest()
+    assert explorer.canvas.evaluate(pixel) == pytest.approx([70, 70, 70, 255], abs=6)  # an image, grey

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from browser_lab import Map
 
 pytestmark = pytest.mark.browser
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -12,7 +13,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 def run(notebook, stem):
     (file,) = NOTEBOOKS.glob(f"{stem}_*.ipynb")
     shutil.copy(file, notebook.lab.folder)
-    notebook.run_all(file.name, seconds=900)
+    notebook.run_all(file.name)
 
 
 def test_a_slider_changes_its_picture(notebook):
@@ -33,30 +34,29 @@ def test_a_slider_changes_its_picture(notebook):
 
 def test_the_tour_of_notebook_08(notebook):
     run(notebook, "08")
-    page = notebook.page
-    assert page.locator(".dmlnb-explorer").count() >= 1
-    explorer = page.locator(".dmlnb-explorer").first
-    canvas = explorer.locator(".dmlnb-map")
-    canvas.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('.dmlnb-map').dataset.frames > 0")
-    box, (x, y) = canvas.bounding_box(), canvas.evaluate("map => map.whereIs(100)")
-    page.mouse.move(box["x"] + x, box["y"] + y)
-    explorer.locator(".dmlnb-tip").wait_for()
-    page.mouse.click(box["x"] + x, box["y"] + y)
-    explorer.locator(".dmlnb-neighbours .dmlnb-tile").first.wait_for()
-    explorer.locator(".dmlnb-look img").wait_for()
-    first = explorer.locator(".dmlnb-neighbours").inner_html()
-    explorer.get_by_role("button", name="GSP", exact=True).click()
+    page, explorer = notebook.page, Map(notebook)
+    assert explorer.data("embedding") == "GSP"  # a cell has switched it
+    explorer.hover(100)
+    tip = explorer.root.locator(".dmlnb-tip")
+    tip.wait_for()
+    seen = tip.get_attribute("data-index")
+    explorer.click(100)
+    explorer.wait("picked", seen)
+    assert f"Image {seen}" in explorer.text(".dmlnb-picked")
+    explorer.root.locator(".dmlnb-look img").wait_for()
+    row = explorer.root.locator(".dmlnb-neighbours")
+    first = row.inner_html()
+    assert row.locator(".dmlnb-tile").count() == 10
+    explorer.button("GAP").click()
+    explorer.wait("embedding", "GAP")
     page.wait_for_function(
         "html => document.querySelector('.dmlnb-neighbours').innerHTML !== html", arg=first
     )
-    page.keyboard.down("Shift")
-    page.mouse.move(box["x"] + x - 60, box["y"] + y - 60)
-    page.mouse.down()
-    for dx, dy in ((60, -60), (60, 60), (-60, 60)):
-        page.mouse.move(box["x"] + x + dx, box["y"] + y + dy, steps=5)
-    page.mouse.up()
-    page.keyboard.up("Shift")
+    explorer.button("clear").click()
+    explorer.wait("selected", 0)
+    x, y = explorer.where(100)
+    explorer.lasso((x - 60, y - 60), (x + 60, y - 60), (x + 60, y + 60), (x - 60, y + 60))
     page.wait_for_function("() => document.querySelector('.dmlnb-explorer').dataset.selected > 0")
-    page.wait_for_timeout(800)
+    assert "R@1" in explorer.text(".dmlnb-selection")
+    explorer.rest()
     notebook.shoot("notebook-08")

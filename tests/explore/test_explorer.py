@@ -83,6 +83,12 @@ def test_a_lasso_selects_and_hidden_classes_are_left_out(made):
     )
 
 
+def test_a_lasso_of_one_corner_clears_what_was_selected_without_one(made):
+    made.select([1, 2, 3])
+    made.lasso = [[0.5, 0.0]]  # what the button "clear" sends
+    assert len(made.selection) == 0 and made.selected == b"" and made.selection_html == ""
+
+
 def test_colours_by_score(made):
     made.color_by = "size"
     assert np.allclose(unpack(made.score, "<f4"), np.linspace(2, 5, 40)) and made.score_range == [2.0, 5.0]
