@@ -11,7 +11,7 @@ def require_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
         raise ValueError(f"{name}: expected a floating-point tensor, got {got}")
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(f"{name}: expected shape (N, d) with N, d >= 1, got {tuple(embeddings.shape)}")
-    if not torch.isfinite(embeddings).all():
+    if not torch.isfinite(torch.stack(embeddings.detach().aminmax())).all():  # NaN is passed on by both
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
 
 
