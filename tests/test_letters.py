@@ -29,7 +29,7 @@ def test_training_repeats_itself_and_ends_in_evaluation_mode():
     data, nets = cyrillic_letters(4), []
     for _ in range(2):
         torch.manual_seed(0)
-        nets.append(StagedClassifier(small_resnet(1, (4, 4, 4, 4)), 47))
+        nets.append(StagedClassifier(small_resnet(1, (4, 8, 8, 8)), 47))
         history = train_letters(nets[-1], cross_entropy, data, steps=3, seed=1, progress=False)
         assert len(history) == 3 and not nets[-1].training
     for a, b in zip(*(n.parameters() for n in nets), strict=True):

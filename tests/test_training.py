@@ -15,7 +15,7 @@ STEPS = 8
 
 def make(seed=0):
     torch.manual_seed(seed)
-    net = EmbeddingNet(small_resnet(1, (4, 4, 6, 8)), GlobalAveragePooling(), dim=6)
+    net = EmbeddingNet(small_resnet(1, (4, 8, 8, 8)), GlobalAveragePooling(), dim=6)
     return net, ProxyAnchorLoss(4, 6)
 
 
@@ -142,7 +142,7 @@ def test_damaged_checkpoints_are_named(data, tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     net, loss = make()
     save_checkpoint(tmp_path / "a.safetensors", net)
-    other = EmbeddingNet(small_resnet(1, (4, 4, 6, 12)), GlobalAveragePooling(), dim=6)
+    other = EmbeddingNet(small_resnet(1, (4, 8, 8, 12)), GlobalAveragePooling(), dim=6)
     with pytest.raises(ValueError, match="another net"):
         load_checkpoint(tmp_path / "a.safetensors", other)
 

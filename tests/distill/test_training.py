@@ -12,15 +12,15 @@ CLASSES, CODES, SUBCLASSES = 3, 7, 2
 
 
 def a_student(alpha=1.0, stages=(4, 5)):
-    widths = {4: 6, 5: 8}
+    widths = {4: 8, 5: 8}
     templates = {4: CLASSES * SUBCLASSES, 5: CODES}
     layers = {s: KDLayer(widths[s], templates[s], alpha) for s in stages}
-    return StagedClassifier(small_resnet(1, (4, 4, 6, 8)), CLASSES, layers)
+    return StagedClassifier(small_resnet(1, (4, 8, 8, 8)), CLASSES, layers)
 
 
 @pytest.fixture
 def case():
-    teacher = StagedClassifier(small_resnet(1, (4, 6, 8, 10)), CLASSES, taps=(4, 5)).eval()
+    teacher = StagedClassifier(small_resnet(1, (4, 8, 8, 10)), CLASSES, taps=(4, 5)).eval()
     images, labels = torch.randn(12, 1, 16, 16), torch.arange(12) % CLASSES
     with torch.no_grad():
         maps = teacher.read(images).maps

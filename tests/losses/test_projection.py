@@ -194,7 +194,7 @@ def data():
 def run(data, **options):
     images, labels, _ = data
     torch.manual_seed(0)
-    net = EmbeddingNet(small_resnet(1, (4, 4, 6, 8)), GlobalAveragePooling(), dim=D)
+    net = EmbeddingNet(small_resnet(1, (4, 8, 8, 8)), GlobalAveragePooling(), dim=D)
     loss = ChanceConstrainedLoss(contrastive_loss, C, D, proxies_per_class=K)
     rows = lambda index: embed(net, images[index])
     ccp = AlternatingProjection(net, loss, rows, labels, pool=4, longest=2, strength=0.1, decay=0.5)
@@ -233,7 +233,7 @@ def test_without_strength_and_projections_it_is_the_plain_loss(data):
     results = []
     for wrapped in (False, True):
         torch.manual_seed(0)
-        net = EmbeddingNet(small_resnet(1, (4, 4, 6, 8)), GlobalAveragePooling(), dim=D)
+        net = EmbeddingNet(small_resnet(1, (4, 8, 8, 8)), GlobalAveragePooling(), dim=D)
         loss = ChanceConstrainedLoss(contrastive_loss, C, D, proxies_per_class=K)
         whole = AlternatingProjection(net, loss, lambda i: None, labels, strength=0.0) if wrapped else loss
         train(net, whole, images, labels, batches, progress=False, device="cpu")
@@ -244,7 +244,7 @@ def test_without_strength_and_projections_it_is_the_plain_loss(data):
 def test_a_strong_anchor_holds_the_network(data):
     def travelled(strength):
         torch.manual_seed(0)
-        net = EmbeddingNet(small_resnet(1, (4, 4, 6, 8)), GlobalAveragePooling(), dim=D)
+        net = EmbeddingNet(small_resnet(1, (4, 8, 8, 8)), GlobalAveragePooling(), dim=D)
         loss = ChanceConstrainedLoss(contrastive_loss, C, D, proxies_per_class=K)
         ccp = AlternatingProjection(net, loss, lambda i: None, data[1], strength=strength)
         train(net, ccp, *data, progress=False, device="cpu", weight_decay=0.0)

@@ -167,7 +167,7 @@ def test_it_goes_through_the_training_loop():
 
     data = Glyphs("validation", per_class=4)
     block = TemplateBlock(8, data.num_classes, cosine=True)
-    net = EmbeddingNet(small_resnet(widths=(4, 4, 8, 8)).append(block), GlobalAveragePooling(), 8)
+    net = EmbeddingNet(small_resnet(widths=(4, 8, 8, 8)).append(block), GlobalAveragePooling(), 8)
     loss = TemplateSupervision(ProxyAnchorLoss(data.num_classes, 8), [block])
     batches = ClassBatches(data.labels, 8, 2, 6)
     before = block.templates.weight.detach().clone()
