@@ -65,17 +65,19 @@ class TemplateSupervision(nn.Module):
 
     $$ L = L_{\\text{base}} + \\lambda \\sum_{\\text{blocks}} L_{\\text{templates}} $$
 
-    Called `loss(embeddings, labels)`, right after the forward pass whose scores it uses. The blocks stay part of the
-    network alone: their parameters are not this module's.
+    Called `loss(embeddings, labels)`, right after the forward pass whose scores it uses: one pass, one loss. Each block
+    keeps the scores of its last pass in training mode, and the loss takes them. The blocks stay part of the network
+    alone: their parameters are not this module's, and a copy of the network needs a supervision of its own.
 
     Args:
         base: `loss(embeddings, labels) -> scalar`; when it is a module, its parameters are this module's.
-        blocks: the `TemplateBlock`s of the network: modules whose part `templates` returns the raw scores.
+        blocks: the `TemplateBlock`s of the network.
         weight: $\\lambda$; 0 trains without supervision.
         variant, per_class: as in `class_template_loss`.
 
     Raises:
-        ValueError: for a negative weight; in the call, if a block has not run in training mode since the last one.
+        ValueError: for a weight that is not >= 0, or other blocks; in the call, if a block has not run in training mode
+            since the last one.
 
     Source: as `class_template_loss`. Taught in notebook 05.
     """
@@ -90,30 +92,21 @@ class TemplateSupervision(nn.Module):
         per_class: int = 1,
     ):
         super().__init__()
-        if weight < 0:
+        if not 0 <= weight < float("inf"):
             raise ValueError(f"weight: expected a number >= 0, got {weight}")
         self.base, self.weight = base, weight
         self.settings = {"variant": variant, "per_class": per_class}
-        self._scores: dict[int, Tensor] = {}
-        self.num_blocks = 0
-        for block in blocks:
-            block.templates.register_forward_hook(self._keep(self.num_blocks))
-            self.num_blocks += 1
-
-    def _keep(self, number: int) -> Callable:
-        def hook(module: nn.Module, inputs: tuple, scores: Tensor) -> None:
-            if module.training:
-                self._scores[number] = scores
-
-        return hook
+        self._blocks = tuple(blocks)  # in a tuple: no sub-modules
+        if not all(hasattr(block, "kept_scores") for block in self._blocks):
+            raise ValueError("blocks: expected modules that keep their scores, such as TemplateBlock")
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        scores, self._scores = self._scores, {}
-        if len(scores) != self.num_blocks:
+        scores = [block.kept_scores for block in self._blocks]
+        for block in self._blocks:
+            block.kept_scores = None
+        if any(kept is None for kept in scores):
             raise ValueError("blocks: expected a forward pass in training mode before the loss, found none")
         loss = self.base(embeddings, labels)
         if self.weight:
-            loss = loss + self.weight * sum(
-                class_template_loss(s, labels, **self.settings) for s in scores.values()
-            )
+            loss = loss + self.weight * sum(class_template_loss(s, labels, **self.settings) for s in scores)
         return loss

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, normalize
+from torch.nn.functional import conv2d
 
 from dmlnb._inputs import require_positive
+from dmlnb.models.kd_layer import cosine_conv
 
 
 class Matches(NamedTuple):
@@ -30,7 +31,8 @@ class Matches(NamedTuple):
 class CosineTemplates(nn.Module):
     """Scores by angle: $s_k = \\sigma \\langle \\omega_k, x \\rangle / (\\lVert \\omega_k \\rVert \\lVert x \\rVert)$.
 
-    A learned 1x1 convolution `(B, C, H, W) -> (B, K, H, W)` with one learned scale $\\sigma$.
+    A learned 1x1 convolution `(B, C, H, W) -> (B, K, H, W)`, at least float32, with one learned scale $\\sigma$. It
+    starts at 10, so that a softmax over hundreds of classes can become sure of one.
     """
 
     def __init__(self, channels: int, num_templates: int, scale: float = 10.0):
@@ -40,7 +42,7 @@ class CosineTemplates(nn.Module):
         self.scale = nn.Parameter(torch.tensor(float(scale)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scale * conv2d(normalize(x, dim=1), normalize(self.weight, dim=1))
+        return cosine_conv(x, self.weight[:, :, 0, 0], self.scale)
 
 
 class TemplateBlock(nn.Module):
@@ -66,14 +68,15 @@ class TemplateBlock(nn.Module):
         assignment: `"relu"`; or `"softmax"`: $p = \\mathrm{softmax}(0, \\gamma \\hat a + \\beta)$ without its first
             entry, the share of no match.
         value_ratio: $\\alpha$, the size of what is added. The shares of `"relu"` are not divided by their sum, so with
-            many templates the update soon outgrows x, and a smaller ratio trains better.
+            many templates the update soon outgrows x, and a smaller ratio trains better. Not in the `state_dict`.
         zero_mean: take the mean over k off the vectors, so that an even assignment adds nothing.
 
     Shape:
         `(B, C, H, W)` -> `(B, C, H, W)`.
 
     Raises:
-        ValueError: for sizes below 1, an even kernel, an unknown assignment, or a map of another shape.
+        ValueError: for sizes below 1, an even kernel, an unknown assignment, a ratio that is not finite, or a map of
+            another shape or not finite.
 
     Source: reading and bottleneck [gorgun2022template], which supervises the templates by labels too; the form with
     `cosine` is our reconstruction of that, in the plumbing of [gorgun2023letkd]. `zero_mean` is a projection after each
@@ -104,6 +107,8 @@ class TemplateBlock(nn.Module):
             raise ValueError(f"kernel_size: expected an odd size (1 with cosine), got {kernel_size}")
         if assignment not in ("relu", "softmax"):
             raise ValueError(f"assignment: expected 'relu' or 'softmax', got {assignment!r}")
+        if not abs(value_ratio) < float("inf"):
+            raise ValueError(f"value_ratio: expected a finite number, got {value_ratio}")
         self.kind, self.value_ratio, self.zero_mean = assignment, value_ratio, zero_mean
         self.reduce = nn.Identity()
         if reduced is not None:
@@ -121,13 +126,16 @@ class TemplateBlock(nn.Module):
         )
         self.norm = nn.BatchNorm2d(num_templates)
         self.vectors = nn.Parameter(torch.zeros(channels, num_templates))  # columns are the nu_k
+        self.kept_scores: Tensor | None = None  # of the last pass in training mode, for TemplateSupervision
 
     def match(self, x: Tensor) -> Matches:
         """Scores, assignment and update of a map `(B, C, H, W)`, kept apart."""
         if x.ndim != 4 or x.shape[1] != len(self.vectors):
             raise ValueError(f"x: expected shape (B, {len(self.vectors)}, H, W), got {tuple(x.shape)}")
+        if not torch.compiler.is_compiling() and not torch.isfinite(x).all():  # running means would keep it
+            raise ValueError("x: expected finite numbers, got NaN or infinity")
         scores = self.templates(self.reduce(x))  # (B, K, H, W)
-        fit = self.norm(scores)
+        fit = self.norm(scores.to(self.norm.weight.dtype))
         if self.kind == "relu":
             share = torch.relu(fit)
         else:
@@ -136,4 +144,10 @@ class TemplateBlock(nn.Module):
         return Matches(scores, share, self.value_ratio * conv2d(share, vectors[:, :, None, None]))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.match(x).update
+        matches = self.match(x)
+        if self.training:
+            self.kept_scores = matches.scores
+        return x + matches.update
+
+    def __getstate__(self) -> dict:  # scores belong to one batch: a copy and a file do without them
+        return self.__dict__ | {"kept_scores": None}

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -157,6 +159,17 @@ def test_evaluation_keeps_no_scores_and_a_loss_needs_a_forward_pass():
     loss(out, labels)
     with pytest.raises(ValueError, match="blocks: expected a forward pass"):
         loss(out, labels)
+
+
+def test_a_copied_network_does_not_disturb_the_loss_of_the_original():
+    block = TemplateBlock(4, 6)
+    loss, x, labels = TemplateSupervision(square, [block]), torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
+    out = block(x).mean(dim=(2, 3))
+    copy.deepcopy(block)(torch.randn(3, 4, 2, 2))  # between pass and loss
+    wanted = square(out, labels) + class_template_loss(block.templates(x), labels)
+    assert torch.allclose(loss(out, labels), wanted)
+    with pytest.raises(ValueError, match="blocks: expected modules that keep"):
+        TemplateSupervision(square, [torch.nn.Identity()])
 
 
 def test_it_goes_through_the_training_loop():

@@ -1,4 +1,5 @@
 import copy
+import io
 
 import pytest
 import torch
@@ -193,9 +194,44 @@ def test_extreme_maps(x):
         assert torch.isfinite(block(x)).all()
 
 
-def test_bfloat16():
-    block = trained(6, 9, cosine=True).bfloat16()
-    assert block(torch.randn(2, 6, 3, 3).bfloat16()).dtype == torch.bfloat16
+def test_a_region_of_zeros_has_score_zero_and_a_small_gradient():
+    block = TemplateBlock(6, 9, cosine=True)
+    torch.nn.init.normal_(block.vectors)
+    x = torch.randn(2, 6, 3, 3)
+    x[0, :, 1, 1] = 0
+    x.requires_grad_()
+    assert (block.templates(x)[0, :, 1, 1] == 0).all()
+    block(block(x)).square().sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.abs().max() < 1e4
+    assert torch.isfinite(block.templates(x.detach().half())).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype):
+    block = trained(6, 9, cosine=True).float()
+    x = torch.randn(2, 6, 3, 3)
+    wanted = block(x)
+    found = block.to(dtype)(x.to(dtype))
+    assert found.dtype == dtype and torch.allclose(found.float(), wanted, rtol=0.05, atol=0.1)
+
+
+def test_infinite_numbers_do_not_reach_the_running_means():
+    block = TemplateBlock(6, 4)
+    with pytest.raises(ValueError, match="x: expected finite"):
+        block(torch.full((2, 6, 3, 3), torch.nan))
+    assert torch.isfinite(block.norm.running_mean).all()
+    with pytest.raises(ValueError, match="value_ratio: expected a finite"):
+        TemplateBlock(6, 4, value_ratio=float("nan"))
+
+
+def test_scores_of_a_batch_are_not_copied_or_saved_with_the_block():
+    block = TemplateBlock(6, 4).train()
+    block(torch.randn(2, 6, 3, 3))
+    assert block.kept_scores is not None and copy.deepcopy(block).kept_scores is None
+    file = io.BytesIO()
+    torch.save(block, file)
+    file.seek(0)
+    assert torch.load(file, weights_only=False).kept_scores is None
 
 
 @pytest.mark.parametrize("arguments, options, words", [
