@@ -76,6 +76,8 @@ def entropy_assignment(
     """
     _require_scores(scores, dim)
     require_positive(sharpness=sharpness)
+    if sharpness == float("inf"):
+        return hard_assignment(scores, no_match, dim=dim)
     slot = torch.full_like(scores.narrow(dim, 0, 1), no_match)
     share = torch.softmax(sharpness * torch.cat([slot, scores], dim=dim), dim=dim)
     count = scores.shape[dim]
@@ -113,11 +115,16 @@ def quadratic_assignment(
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
     gamma = torch.as_tensor(gamma, dtype=wide.dtype, device=wide.device)
     threshold = torch.as_tensor(threshold, dtype=wide.dtype, device=wide.device)
-    if not (gamma > 0).all():
-        raise ValueError(f"gamma: expected numbers > 0, got {gamma.min().item()}")
+    if not ((gamma > 0) & (gamma < torch.inf)).all():
+        raise ValueError(
+            f"gamma: expected numbers > 0, finite, got {gamma.min().item()} .. {gamma.max().item()}"
+        )
+    if not torch.isfinite(threshold).all():
+        raise ValueError("threshold: expected finite numbers, got NaN or infinity")
     margin = wide.movedim(dim, -1) - threshold  # (..., K)
     gamma = gamma.expand_as(margin)
-    sorted_margin, order = margin.sort(dim=-1, descending=True)
+    top = margin.amax(dim=-1, keepdim=True).clamp(min=0)  # shares depend on differences: keep their digits
+    sorted_margin, order = (margin - top).sort(dim=-1, descending=True)
     sorted_gamma = gamma.gather(-1, order)
     # with the best j templates at work, their shares sum to 1 for this lambda:
     mass = sorted_gamma.cumsum(dim=-1)
@@ -125,8 +132,10 @@ def quadratic_assignment(
     at_work = (
         (sorted_margin > shift).sum(dim=-1, keepdim=True).clamp(min=1)
     )  # true for the first of them only
-    shift = shift.gather(-1, at_work - 1).clamp(min=0)  # lambda, (..., 1)
-    weights = gamma * torch.relu(margin - shift)
+    shift = shift.gather(-1, at_work - 1)  # lambda - top, (..., 1)
+    weights = gamma * torch.relu(
+        torch.where(shift > -top, margin - top - shift, margin)
+    )  # lambda is not below 0
     unmatched = (1 - weights.sum(dim=-1)).clamp(min=0)
     return Assignment(weights.movedim(-1, dim).to(scores.dtype), unmatched.to(scores.dtype))
 

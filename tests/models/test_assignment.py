@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -134,6 +136,26 @@ def test_extreme_scores(method, scores):
     p, q = method(scores, dim=1)
     assert p.dtype == scores.dtype and torch.isfinite(p).all() and torch.isfinite(q).all()
     assert torch.allclose((p.sum(dim=1) + q).float(), torch.ones(len(scores)), atol=0.02)
+
+
+@pytest.mark.parametrize("large", [[1e8, 1.0, 0.0], [3e7, 3e7, 0.0], [1e30, -1e30, 5.0], [-1e30, -2.0, -1e8]])
+def test_large_scores_keep_the_optimum(large):
+    p, q = quadratic_assignment(torch.tensor(large))
+    exact, rest = quadratic_assignment(torch.tensor(large).double())
+    assert torch.allclose(p.double(), exact) and torch.allclose(q.double(), rest)
+    best = torch.tensor(large).max()
+    assert torch.allclose(p.sum(), (best > 0).float())  # all to the best, shared by equals; none below zero
+    assert torch.equal(p > 0, (torch.tensor(large) == best) & (best > 0))
+
+
+def test_an_infinite_sharpness_is_the_hard_choice_and_other_infinities_are_refused():
+    scores = torch.tensor([[0.5, 2.0], [-1.0, -2.0]])
+    hard, soft = hard_assignment(scores), entropy_assignment(scores, sharpness=math.inf)
+    assert torch.equal(hard.weights, soft.weights) and torch.equal(hard.unmatched, soft.unmatched)
+    with pytest.raises(ValueError, match="gamma: expected numbers > 0, finite"):
+        quadratic_assignment(scores, math.inf)
+    with pytest.raises(ValueError, match="threshold: expected finite"):
+        quadratic_assignment(scores, 1.0, math.nan)
 
 
 @pytest.mark.parametrize("method", [entropy_assignment, quadratic_assignment])
