@@ -66,7 +66,8 @@ class KDLayer(nn.Module):
     Args:
         channels: C of the feature map.
         num_templates: K.
-        value_ratio: $\\alpha$; 0 leaves the map as it is, so that the layer only takes part through its loss.
+        value_ratio: $\\alpha$; 0 leaves the map as it is, so that the layer only takes part through its loss. A plain
+            attribute: it is not in the `state_dict`.
 
     Shape:
         features `(B, C, H, W)` -> x_hat `(B, C, H, W)` in the dtype of the features, scores `(B, K, H, W)` at least
@@ -100,7 +101,7 @@ class KDLayer(nn.Module):
 
     def matches(self, scores: Tensor) -> Tensor:
         """$\\hat p$, what each region is assigned to; zero where a template does not fit: `(B, K, H, W)`."""
-        return torch.relu(self.norm(scores))
+        return torch.relu(self.norm(scores.to(self.norm.weight.dtype)))
 
     def semantic_vectors(self) -> Tensor:
         """$\\nu_k$, what a region gains that matches template k alone: `(K, C)`."""

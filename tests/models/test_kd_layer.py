@@ -195,6 +195,14 @@ def test_a_single_region_is_fine_in_evaluation():
     assert KDLayer(C, K).eval()(torch.randn(1, C, 1, 1))[0].shape == (1, C, 1, 1)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_layer_in_half_precision_runs_near_the_wide_one(dtype):
+    layer, x = KDLayer(6, 9).eval(), torch.randn(2, 6, 3, 3)
+    wanted = layer(x)[0]
+    found = layer.to(dtype)(x.to(dtype))[0]
+    assert found.dtype == dtype and torch.allclose(found.float(), wanted, rtol=0.05, atol=0.1)
+
+
 # --- a student with KD layers -------------------------------------------------------------------------------------
 
 
