@@ -40,6 +40,13 @@ class DecisionTemplates(nn.Module):
 
     def __init__(self, projection: Tensor, mean: Tensor, centres: Tensor, decisions: Tensor, subclasses: int):
         super().__init__()
+        if subclasses < 1:
+            raise ValueError(f"subclasses: expected >= 1, got {subclasses}")
+        if projection.ndim != 2 or (centres.shape[1:] + mean.shape) != projection.shape:
+            raise ValueError(
+                "projection, mean, centres: expected (r, D), (D,) and (G, r), "
+                f"got {tuple(projection.shape)}, {tuple(mean.shape)}, {tuple(centres.shape)}"
+            )
         if decisions.shape != (len(centres), len(centres)) or len(centres) % subclasses:
             raise ValueError(
                 f"centres, decisions: expected (G, r) and (G, G), G a multiple of {subclasses}, "
@@ -93,7 +100,8 @@ class DecisionTemplates(nn.Module):
                 f"got {counts.min().item()} of class {counts.argmin().item()}"
             )
         projection, mean = discriminants(features, labels, lda_dim)
-        z = (features.detach().float().cpu() - mean) @ projection.T  # (N, r)
+        with torch.autocast("cpu", enabled=False):
+            z = (features.detach().float().cpu() - mean) @ projection.T  # (N, r)
         centres = torch.cat(
             [_class_centres(z[labels == c], subclasses, seed, iterations) for c in range(len(counts))]
         )
@@ -108,7 +116,9 @@ class DecisionTemplates(nn.Module):
         B, _, H, W = features.shape
         wide = torch.promote_types(features.dtype, torch.float32)
         tokens = features.to(wide).flatten(2).mT  # (B, n, D)
-        z = (tokens - self.mean.to(wide)) @ self.projection.T.to(wide)  # (B, n, r)
+        with torch.autocast(features.device.type, enabled=False):
+            z = (tokens - self.mean.to(wide)) @ self.projection.T.to(wide)  # (B, n, r)
+        labels = labels.long()
         blocks = self.centres.to(wide).view(self.num_classes, self.subclasses, -1)[
             labels.to(self.centres.device)
         ]
@@ -187,7 +197,9 @@ def decision_matrix(z: Tensor, subclass: Tensor, centres: Tensor) -> Tensor:
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
     number = len(centres)
-    count = torch.bincount(subclass, minlength=number).to(z.dtype)  # (G,)
+    wide = torch.promote_types(z.dtype, torch.float32)  # counts are beyond float16
+    z, centres = z.to(wide), centres.to(wide)
+    count = torch.bincount(subclass, minlength=number).to(wide)  # (G,)
     sums = torch.zeros_like(centres, dtype=torch.float64).index_add_(0, subclass, z.double())
     prototypes = torch.where(count[:, None] > 0, (sums / count.clamp(min=1)[:, None]).to(z.dtype), centres)
     decided = torch.cat(

@@ -115,6 +115,45 @@ def test_every_region_counts_whatever_their_number(number):
                       for c in range(3)])  # fmt: skip
     assert len(used) == number and len(used.unique()) > 3
 
+    z = (features - fitted.mean) @ fitted.projection.T  # the matrix again, by brute force
+    own = (
+        torch.cdist(z, fitted.centres)
+        .masked_fill(torch.arange(6) // 2 != labels[:, None], torch.inf)
+        .argmin(dim=1)
+    )
+    prototypes = torch.stack([z[own == g].mean(dim=0) for g in range(6)])
+    decided = torch.cdist(z, prototypes).argmin(dim=1)
+    table = torch.stack([torch.bincount(decided[own == g], minlength=6) / (own == g).sum() for g in range(6)])
+    assert torch.allclose(fitted.decisions, table, atol=2e-3)  # ties may round either way
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_labels_of_any_integer_type_and_autocast_name_the_same_subclass(dtype):
+    features, labels = torch.randn(60, 5), torch.arange(60) % 3
+    fitted = DecisionTemplates.fit(features, labels, 2, iterations=3)
+    maps, y = torch.randn(3, 5, 2, 4), torch.tensor([1, 2, 1])
+    assert torch.equal(fitted.subclass(maps, y.to(dtype)), fitted.subclass(maps, y))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(fitted.subclass(maps, y), fitted.subclass(maps.clone(), y))
+        again = DecisionTemplates.fit(features, labels, 2, iterations=3)
+    assert torch.equal(again.decisions, fitted.decisions)
+
+
+def test_half_precision_counts_as_far_as_it_needs():
+    z, own = torch.randn(70_000, 2).half(), torch.zeros(70_000, dtype=torch.int64)  # float16 ends at 65,504
+    matrix = decision_matrix(z, own, torch.randn(2, 2).half())
+    assert torch.isfinite(matrix).all() and torch.allclose(matrix.sum(dim=1), torch.ones(2), atol=1e-5)
+
+
+def test_parts_that_do_not_fit_are_named():
+    parts = dict(
+        projection=torch.ones(2, 5), mean=torch.zeros(5), centres=torch.ones(4, 2), decisions=torch.eye(4)
+    )
+    with pytest.raises(ValueError, match="subclasses: expected >= 1"):
+        DecisionTemplates(**parts, subclasses=0)
+    with pytest.raises(ValueError, match="projection, mean, centres"):
+        DecisionTemplates(**parts | {"projection": torch.ones(3, 5)}, subclasses=2)
+
 
 def test_an_empty_subclass_is_seeded_again():
     from dmlnb.distill.decisions import _class_centres
