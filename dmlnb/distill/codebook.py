@@ -37,8 +37,13 @@ def kmeans(features: Tensor, k: int, *, iterations: int = 20, seed: int = 0) -> 
     require_embeddings(features, "features")
     if not 1 <= k <= len(features):
         raise ValueError(f"k: expected 1 .. {len(features)} (the number of features), got {k}")
-    origin = features.double().mean(dim=0)
-    points = np.ascontiguousarray((features.double() - origin).float().cpu().numpy())
+    if iterations < 1:
+        raise ValueError(f"iterations: expected >= 1, got {iterations}")
+    wide = features.detach().double()
+    origin = wide.mean(dim=0)
+    points = np.ascontiguousarray((wide - origin).float().cpu().numpy())
+    if np.abs(points).max() > 1e15:  # their squares overflow in float32, and FAISS would end the process
+        raise ValueError("features: expected numbers below 1e15, got larger ones")
     if k == len(points):
         centres = points
     else:
@@ -101,6 +106,11 @@ class Codebook(nn.Module):
         Raises:
             ValueError: for bad features, k out of range, or an empty stream.
         """
+        if not isinstance(features, Tensor) and not callable(features):
+            raise ValueError(
+                "features: expected a tensor, or a function that starts a pass over chunks, "
+                f"got {type(features).__name__}"
+            )
         if isinstance(features, Tensor):
             return cls(kmeans(features, k, iterations=iterations, seed=seed), inverse_temperature)
         centres = kmeans(_sample(features(), sample, seed), k, iterations=iterations // 2, seed=seed)
@@ -160,6 +170,9 @@ def _sample(chunks: Iterable[Tensor], size: int, seed: int) -> Tensor:
     rows, keys = None, None
     for chunk in chunks:
         chunk, drawn = chunk.detach().float().cpu(), torch.rand(len(chunk), generator=generator)
+        if keys is not None and len(keys) == size:
+            chance = drawn < keys.max()  # the others cannot enter the sample
+            chunk, drawn = chunk[chance], drawn[chance]
         rows = chunk if rows is None else torch.cat([rows, chunk])
         keys = drawn if keys is None else torch.cat([keys, drawn])
         if len(keys) > size:
@@ -185,5 +198,7 @@ def _lloyd_step(chunks: Iterable[Tensor], centres: Tensor) -> Tensor:
         winner = torch.from_numpy(index.search(rows.float().numpy(), 1)[1][:, 0])  # (n,)
         total.index_add_(0, winner, rows)
         count += torch.bincount(winner, minlength=len(centres))
+    if not count.any():
+        raise ValueError("features: expected a function that starts a new pass each time, got an empty pass")
     mean = total / count.clamp(min=1)[:, None] + origin
     return torch.where(count[:, None] > 0, mean, centres.double()).float()

@@ -115,6 +115,25 @@ def test_one_step_over_a_stream_is_lloyds_step():
     assert len(sample.unique(dim=0)) == 20 and torch.equal(sample, _sample(points.split(7), 20, seed=0))
 
 
+def test_a_stream_is_sampled_evenly():
+    from dmlnb.distill.codebook import _sample
+
+    chunks = [torch.full((50, 1), float(i)) for i in range(40)]
+    kept = torch.cat([_sample(chunks, 200, seed) for seed in range(20)])  # (4000, 1)
+    assert len(_sample(chunks, 200, 0)) == 200
+    assert abs(kept.mean() - 19.5) < 1 and kept.min() == 0 and kept.max() == 39  # early and late chunks alike
+
+
+def test_a_stream_that_cannot_start_again_is_named():
+    once = iter([torch.randn(9, 2)])
+    with pytest.raises(ValueError, match="a new pass each time"):
+        Codebook.fit(lambda: once, 2)
+
+
+def test_features_that_require_grad_can_be_clustered():
+    assert not kmeans(torch.randn(9, 2, requires_grad=True), 2).requires_grad
+
+
 def test_perplexity_counts_the_codes_in_use():
     assert perplexity(torch.zeros(3, 4, dtype=torch.int64), 8) == pytest.approx(1.0)
     assert perplexity(torch.arange(8).view(2, 4), 8) == pytest.approx(8.0)
@@ -126,7 +145,10 @@ def test_perplexity_counts_the_codes_in_use():
         (lambda: kmeans(torch.randn(3, 2), 4), "k: expected"),
         (lambda: kmeans(torch.randn(3, 2), 0), "k: expected"),
         (lambda: kmeans(torch.full((3, 2), torch.nan), 1), "finite"),
+        (lambda: kmeans(torch.full((3, 2), 1e30) * torch.randn(3, 2), 2), "below 1e15"),
+        (lambda: kmeans(torch.randn(3, 2), 2, iterations=0), "iterations: expected"),
         (lambda: Codebook.fit(lambda: [], 2), "empty pass"),
+        (lambda: Codebook.fit([torch.randn(9, 2)], 2), "a function that starts a pass"),
         (lambda: Codebook(torch.zeros(2)), "centres"),
         (lambda: Codebook(torch.zeros(2, 2), 0.0), "inverse_temperature"),
         (lambda: Codebook(torch.zeros(2, 2)).targets(torch.zeros(1, 3, 1, 1)), "of shape"),
