@@ -52,6 +52,9 @@ class LetKDLoss(nn.Module):
     Shape:
         ((student's reading, teacher's reading), labels `(B,)`) -> scalar.
 
+    Raises:
+        ValueError: in the call, if the student has no layer, or the teacher no tap, at one of the stages.
+
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
 
@@ -62,6 +65,8 @@ class LetKDLoss(nn.Module):
 
     def forward(self, readings: tuple, labels: Tensor) -> Tensor:
         student, teacher = readings
+        self._require_stages(student.scores, "KD layers of the student")
+        self._require_stages(teacher.maps, "taps of the teacher")
         loss = cross_entropy(student.logits, labels)
         for stage, source in self.targets.items():
             features = teacher.maps[int(stage)]
@@ -70,3 +75,7 @@ class LetKDLoss(nn.Module):
             )
             loss = loss + self.weight * template_kl(student.scores[int(stage)], wanted)
         return loss
+
+    def _require_stages(self, found: Mapping[int, Tensor], what: str) -> None:
+        if missing := {int(stage) for stage in self.targets} - set(found):
+            raise ValueError(f"targets: expected {what} at stages {sorted(missing)}, got {sorted(found)}")

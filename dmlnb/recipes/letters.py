@@ -57,6 +57,7 @@ def train_letters(
     steps: int = 800,
     seed: int = 0,
     learning_rate: float = 0.01,
+    device: str | torch.device | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
     """Train a classifier, or a `BesideTeacher`, on letters: batches of 32 classes x 2, the same for one seed.
@@ -68,6 +69,7 @@ def train_letters(
         steps: training steps.
         seed: of the batches and the augmentation; weights are the caller's.
         learning_rate: of AdamW.
+        device: of `train`; what the loss holds, such as a codebook, is moved there too.
         progress: show a bar.
 
     Returns:
@@ -77,6 +79,7 @@ def train_letters(
     """
     batches = ClassBatches(letters.labels, 32, 2, steps, seed=seed)
     history = train(net, loss, letters.images, letters.labels, batches,
-                    learning_rate=learning_rate, proxy_factor=1.0, seed=seed, progress=progress)  # fmt: skip
+                    learning_rate=learning_rate, proxy_factor=1.0, seed=seed,
+                    device=device, progress=progress)  # fmt: skip
     net.eval()
     return history

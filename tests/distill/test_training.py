@@ -99,3 +99,14 @@ def test_no_labels_and_no_targets_are_kept_by_the_student(case):
     alone = a_student()
     alone.load_state_dict(student.state_dict())
     assert torch.equal(alone.eval()(images), student.eval()(images))
+
+
+def test_a_missing_layer_or_tap_is_named(case):
+    teacher, images, labels, codebook, decisions = case
+    plain = StagedClassifier(small_resnet(1, (4, 8, 8, 8)), CLASSES, {5: KDLayer(8, CODES)})
+    both = BesideTeacher(plain, teacher)(images)
+    with pytest.raises(ValueError, match=r"KD layers of the student at stages \[4\]"):
+        LetKDLoss({4: decisions, 5: codebook})(both, labels)
+    blind = StagedClassifier(small_resnet(1, (4, 8, 8, 10)), CLASSES)
+    with pytest.raises(ValueError, match=r"taps of the teacher at stages \[5\]"):
+        LetKDLoss({5: codebook})(BesideTeacher(plain, blind)(images), labels)
