@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,10 @@ def test_an_unknown_study_is_named():
         results.load("absent")
 
 
-@pytest.mark.parametrize("name", ["baselines"])
+STORED = sorted(file.stem for file in Path(results.__file__).parent.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", [name for name in STORED if not name.endswith("_search")])
 def test_stored_studies_say_how_they_were_made(name):
     stored = results.load(name)
     assert stored["command"].startswith("python -m benchmarks.")

@@ -12,7 +12,7 @@ POOLINGS = [lambda d: HistogramPooling(d, 7), lambda d: GeneralizedSumPooling(d,
 def make(pooling, project="before"):
     torch.manual_seed(0)
     return AttributeNet(
-        small_resnet(widths=(4, 4, 6, 8)), pooling(12 if project == "before" else 8), 12, project=project
+        small_resnet(widths=(4, 8, 8, 8)), pooling(12 if project == "before" else 8), 12, project=project
     )
 
 
