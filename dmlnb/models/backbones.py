@@ -6,6 +6,23 @@ each region of the image. How those vectors become one embedding is the subject 
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+
+class Shortcut(nn.Conv2d):
+    """A 1x1 convolution with a stride, without bias; with fewer than 8 channels it first takes the pixels it needs.
+
+    There, on CPUs with AVX2 and in channels_last, the backward pass of torch 2.15's own corrupts the memory.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__(in_channels, out_channels, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W) -> (B, out, H/stride, W/stride)
+        if self.in_channels >= 8:
+            return super().forward(x)
+        rows, columns = self.stride
+        return conv2d(x[:, :, ::rows, ::columns], self.weight)
 
 
 class ResidualBlock(nn.Module):
@@ -21,9 +38,7 @@ class ResidualBlock(nn.Module):
             nn.BatchNorm2d(out_channels),
         )
         same_shape = stride == 1 and in_channels == out_channels
-        self.shortcut = (
-            nn.Identity() if same_shape else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-        )
+        self.shortcut = nn.Identity() if same_shape else Shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W) -> (B, out, H/stride, W/stride)
         return torch.relu(self.shortcut(x) + self.residual(x))
