@@ -19,16 +19,16 @@ def kmeans(features: Tensor, k: int, *, iterations: int = 20, seed: int = 0) -> 
     The mean is taken off first: FAISS expands squared distances, which round badly far from the origin.
 
     Args:
-        features: `(N, D)`, finite.
+        features: `(N, D)`, finite, with squares that float32 can hold.
         k: 1 <= k <= N.
-        iterations: Lloyd's steps.
+        iterations: Lloyd's steps, >= 1.
         seed: of the first centres, which are points.
 
     Returns:
         Centres. A centre that loses all its points is moved beside the largest cluster, as FAISS does.
 
     Raises:
-        ValueError: for another shape, NaN, or k out of range.
+        ValueError: for another shape, NaN or huge numbers, k out of range, or no iteration.
 
     Source: [johnson2019faiss]. Taught in notebook 06.
     """
@@ -41,9 +41,7 @@ def kmeans(features: Tensor, k: int, *, iterations: int = 20, seed: int = 0) -> 
         raise ValueError(f"iterations: expected >= 1, got {iterations}")
     wide = features.detach().double()
     origin = wide.mean(dim=0)
-    points = np.ascontiguousarray((wide - origin).float().cpu().numpy())
-    if np.abs(points).max() > 1e15:  # their squares overflow in float32, and FAISS would end the process
-        raise ValueError("features: expected numbers below 1e15, got larger ones")
+    points = _for_faiss(wide - origin)
     if k == len(points):
         centres = points
     else:
@@ -66,7 +64,7 @@ class Codebook(nn.Module):
 
     Args:
         centres: $\\rho$ `(K, D)`; kept as a buffer: moved and saved with the module, never trained.
-        inverse_temperature: $\\tau > 0$.
+        inverse_temperature: $\\tau > 0$; no part of the state_dict.
 
     Raises:
         ValueError: for centres of another shape or not finite, or $\\tau$ not positive.
@@ -95,25 +93,30 @@ class Codebook(nn.Module):
         """Centres by k-means.
 
         Args:
-            features: `(N, D)` regions of the teacher; or, when they do not fit in memory, a function that starts a
-                pass over chunks `(n, D)`: a random `sample` of them is clustered, then every iteration passes over all.
+            features: `(N, D)` regions of the teacher; or, when they do not fit in memory, a function that starts a new
+                pass over chunks `(n, D)` at each call: a random `sample` of them is clustered, then every iteration
+                passes over all.
             k: number of codes.
             seed: of the first centres and of the sample.
             iterations: Lloyd's steps; in a stream, half on the sample, half over everything.
             inverse_temperature: $\\tau$.
-            sample: regions kept in memory of a stream.
+            sample: regions of a stream that are clustered; up to twice as many are in memory, and a chunk.
 
         Raises:
-            ValueError: for bad features, k out of range, or an empty stream.
+            ValueError: for bad features, k out of range, no iteration, a sample below k, or an empty pass.
         """
-        if not isinstance(features, Tensor) and not callable(features):
+        if isinstance(features, Tensor):
+            return cls(kmeans(features, k, iterations=iterations, seed=seed), inverse_temperature)
+        if not callable(features):
             raise ValueError(
                 "features: expected a tensor, or a function that starts a pass over chunks, "
                 f"got {type(features).__name__}"
             )
-        if isinstance(features, Tensor):
-            return cls(kmeans(features, k, iterations=iterations, seed=seed), inverse_temperature)
-        centres = kmeans(_sample(features(), sample, seed), k, iterations=iterations // 2, seed=seed)
+        if iterations < 1:
+            raise ValueError(f"iterations: expected >= 1, got {iterations}")
+        if sample < k:
+            raise ValueError(f"sample: expected {k} (the number of codes) or more, got {sample}")
+        centres = kmeans(_sample(features(), sample, seed), k, iterations=max(iterations // 2, 1), seed=seed)
         for _ in range(iterations - iterations // 2):
             centres = _lloyd_step(features(), centres)
         return cls(centres, inverse_temperature)
@@ -164,23 +167,36 @@ def require_map(features: Tensor, channels: int) -> None:
         raise ValueError("features: expected finite numbers, got NaN or infinity")
 
 
+def _for_faiss(points: Tensor) -> np.ndarray:
+    """Points as FAISS takes them: float32, and no squared distance that overflows, which would end the interpreter."""
+    points = points.float().cpu()
+    if not torch.isfinite(4 * points.square().sum(dim=1)).all():
+        raise ValueError("features: expected squared distances that float32 can hold, got larger ones")
+    return np.ascontiguousarray(points.numpy())
+
+
 def _sample(chunks: Iterable[Tensor], size: int, seed: int) -> Tensor:
     """A uniform sample without replacement of a stream, in one pass: keep the rows with the smallest random keys."""
     generator = torch.Generator().manual_seed(seed)
-    rows, keys = None, None
+    rows, keys, limit = [], [], torch.inf  # no row with a key above the limit is in the sample
     for chunk in chunks:
-        chunk, drawn = chunk.detach().float().cpu(), torch.rand(len(chunk), generator=generator)
-        if keys is not None and len(keys) == size:
-            chance = drawn < keys.max()  # the others cannot enter the sample
-            chunk, drawn = chunk[chance], drawn[chance]
-        rows = chunk if rows is None else torch.cat([rows, chunk])
-        keys = drawn if keys is None else torch.cat([keys, drawn])
-        if len(keys) > size:
-            kept = keys.topk(size, largest=False).indices.sort().values
-            rows, keys = rows[kept], keys[kept]
-    if rows is None:
+        drawn = torch.rand(len(chunk), generator=generator)
+        promising = drawn < limit
+        rows.append(chunk.detach()[promising.to(chunk.device)].float().cpu())
+        keys.append(drawn[promising])
+        if sum(map(len, keys)) > 2 * size:
+            rows, keys = ([part] for part in _smallest(rows, keys, size))
+            limit = keys[0].max().item()
+    if not rows:
         raise ValueError("features: expected a function that starts a pass over chunks, got an empty pass")
-    return rows
+    return _smallest(rows, keys, size)[0]
+
+
+def _smallest(rows: list[Tensor], keys: list[Tensor], size: int) -> tuple[Tensor, Tensor]:
+    """The `size` rows with the smallest keys, in their order, and their keys."""
+    rows, keys = torch.cat(rows), torch.cat(keys)
+    kept = keys.topk(min(size, len(keys)), largest=False).indices.sort().values
+    return rows[kept], keys[kept]
 
 
 def _lloyd_step(chunks: Iterable[Tensor], centres: Tensor) -> Tensor:
@@ -189,16 +205,18 @@ def _lloyd_step(chunks: Iterable[Tensor], centres: Tensor) -> Tensor:
 
     origin = centres.double().mean(dim=0)
     index = faiss.IndexFlatL2(centres.shape[1])
-    index.add((centres.double() - origin).float().numpy())
+    index.add(_for_faiss(centres.double() - origin))
     total = torch.zeros(centres.shape, dtype=torch.float64)
     count = torch.zeros(len(centres), dtype=torch.float64)
     for chunk in chunks:
         require_embeddings(chunk, "features")
         rows = chunk.detach().cpu().double() - origin
-        winner = torch.from_numpy(index.search(rows.float().numpy(), 1)[1][:, 0])  # (n,)
+        winner = torch.from_numpy(index.search(_for_faiss(rows), 1)[1][:, 0])  # (n,)
         total.index_add_(0, winner, rows)
         count += torch.bincount(winner, minlength=len(centres))
     if not count.any():
-        raise ValueError("features: expected a function that starts a new pass each time, got an empty pass")
+        raise ValueError(
+            "features: expected a function that starts a new pass each time, got an empty one after the first"
+        )
     mean = total / count.clamp(min=1)[:, None] + origin
     return torch.where(count[:, None] > 0, mean, centres.double()).float()

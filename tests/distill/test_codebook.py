@@ -124,6 +124,32 @@ def test_a_stream_is_sampled_evenly():
     assert abs(kept.mean() - 19.5) < 1 and kept.min() == 0 and kept.max() == 39  # early and late chunks alike
 
 
+def test_a_sample_holds_the_rows_with_the_smallest_keys_whatever_the_chunks():
+    from dmlnb.distill.codebook import _sample
+
+    rows = torch.arange(1000.0)[:, None]
+    for size in (1000, 101, 16):
+        drawn = torch.Generator().manual_seed(4)
+        keys = torch.cat([torch.rand(len(chunk), generator=drawn) for chunk in rows.split(size)])
+        wanted = rows[keys.argsort()[:30].sort().values]
+        assert torch.equal(_sample(rows.split(size), 30, seed=4), wanted)
+    assert torch.equal(_sample(rows[:20].split(7), 30, seed=4), rows[:20])  # fewer rows than the sample
+
+
+def test_a_long_stream_is_seldom_sorted(monkeypatch):
+    from dmlnb.distill import codebook
+
+    sorts, smallest = [], codebook._smallest
+    monkeypatch.setattr(codebook, "_smallest", lambda *a: sorts.append(1) or smallest(*a))
+    assert len(codebook._sample(torch.randn(2000, 2).split(5), 20, seed=0)) == 20
+    assert len(sorts) < 20
+
+
+def test_one_iteration_of_a_stream():
+    points = torch.randn(100, 2)
+    assert torch.isfinite(Codebook.fit(lambda: points.split(30), 4, iterations=1).centres).all()
+
+
 def test_a_stream_that_cannot_start_again_is_named():
     once = iter([torch.randn(9, 2)])
     with pytest.raises(ValueError, match="a new pass each time"):
@@ -145,8 +171,15 @@ def test_perplexity_counts_the_codes_in_use():
         (lambda: kmeans(torch.randn(3, 2), 4), "k: expected"),
         (lambda: kmeans(torch.randn(3, 2), 0), "k: expected"),
         (lambda: kmeans(torch.full((3, 2), torch.nan), 1), "finite"),
-        (lambda: kmeans(torch.full((3, 2), 1e30) * torch.randn(3, 2), 2), "below 1e15"),
+        (lambda: kmeans(torch.full((3, 2), 1e30) * torch.randn(3, 2), 2), "squared distances"),
         (lambda: kmeans(torch.randn(3, 2), 2, iterations=0), "iterations: expected"),
+        (lambda: kmeans(torch.tensor([[1e300], [0.0]], dtype=torch.float64), 1), "squared distances"),
+        (
+            lambda: Codebook.fit(iter([torch.randn(3, 3, 2), torch.full((1, 3, 2), 1e30)]).__next__, 2),
+            "squared",
+        ),
+        (lambda: Codebook.fit(lambda: torch.randn(9, 2).split(3), 4, sample=3), "sample: expected 4"),
+        (lambda: Codebook.fit(lambda: torch.randn(9, 2).split(3), 2, iterations=0), "iterations: expected"),
         (lambda: Codebook.fit(lambda: [], 2), "empty pass"),
         (lambda: Codebook.fit([torch.randn(9, 2)], 2), "a function that starts a pass"),
         (lambda: Codebook(torch.zeros(2)), "centres"),
