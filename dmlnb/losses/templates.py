@@ -66,8 +66,8 @@ class TemplateSupervision(nn.Module):
     $$ L = L_{\\text{base}} + \\lambda \\sum_{\\text{blocks}} L_{\\text{templates}} $$
 
     Called `loss(embeddings, labels)`, right after the forward pass whose scores it uses: one pass, one loss. Each block
-    keeps the scores of its last pass in training mode, and the loss takes them. The blocks stay part of the network
-    alone: their parameters are not this module's, and a copy of the network needs a supervision of its own.
+    keeps the scores of its pass in training mode, and the loss takes them. The blocks stay part of the network alone:
+    their parameters are not this module's, and a copy of the network needs a supervision of its own.
 
     Args:
         base: `loss(embeddings, labels) -> scalar`; when it is a module, its parameters are this module's.
@@ -76,8 +76,8 @@ class TemplateSupervision(nn.Module):
         variant, per_class: as in `class_template_loss`.
 
     Raises:
-        ValueError: for a weight that is not >= 0, or other blocks; in the call, if a block has not run in training mode
-            since the last one.
+        ValueError: for a weight that is not >= 0, or other blocks; in the call, unless each block has run in training
+            mode since the last one, once and after any pass in evaluation mode.
 
     Source: as `class_template_loss`. Taught in notebook 05.
     """
@@ -99,14 +99,25 @@ class TemplateSupervision(nn.Module):
         self._blocks = tuple(blocks)  # in a tuple: no sub-modules
         if not all(hasattr(block, "kept_scores") for block in self._blocks):
             raise ValueError("blocks: expected modules that keep their scores, such as TemplateBlock")
+        for block in self._blocks:
+            block.supervised, block.kept_scores = True, []
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         scores = [block.kept_scores for block in self._blocks]
         for block in self._blocks:
-            block.kept_scores = None
-        if any(kept is None for kept in scores):
-            raise ValueError("blocks: expected a forward pass in training mode before the loss, found none")
+            block.kept_scores = []
+        if any(len(kept) != 1 for kept in scores):
+            found = (
+                "none"
+                if any(len(kept) == 0 for kept in scores)
+                else "several, whose scores are now forgotten"
+            )
+            raise ValueError(
+                f"blocks: expected a forward pass in training mode before the loss, found {found}"
+            )
         loss = self.base(embeddings, labels)
         if self.weight:
-            loss = loss + self.weight * sum(class_template_loss(s, labels, **self.settings) for s in scores)
+            loss = loss + self.weight * sum(
+                class_template_loss(s, labels, **self.settings) for (s,) in scores
+            )
         return loss

@@ -126,7 +126,8 @@ class TemplateBlock(nn.Module):
         )
         self.norm = nn.BatchNorm2d(num_templates)
         self.vectors = nn.Parameter(torch.zeros(channels, num_templates))  # columns are the nu_k
-        self.kept_scores: Tensor | None = None  # of the last pass in training mode, for TemplateSupervision
+        self.supervised = False  # set by TemplateSupervision: from then on forward keeps its scores for it,
+        self.kept_scores: list[Tensor] = []  # those of the last two passes in training mode, until it takes them
 
     def match(self, x: Tensor) -> Matches:
         """Scores, assignment and update of a map `(B, C, H, W)`, kept apart."""
@@ -145,9 +146,9 @@ class TemplateBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         matches = self.match(x)
-        if self.training:
-            self.kept_scores = matches.scores
+        if self.supervised:  # a pass in evaluation mode ends what was before it
+            self.kept_scores = [*self.kept_scores[-1:], matches.scores] if self.training else []
         return x + matches.update
 
     def __getstate__(self) -> dict:  # scores belong to one batch: a copy and a file do without them
-        return self.__dict__ | {"kept_scores": None}
+        return self.__dict__ | {"kept_scores": []}

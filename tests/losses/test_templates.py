@@ -161,6 +161,44 @@ def test_evaluation_keeps_no_scores_and_a_loss_needs_a_forward_pass():
         loss(out, labels)
 
 
+def test_scores_of_an_older_pass_are_never_used():
+    blocks = [TemplateBlock(4, 6), TemplateBlock(4, 6)]
+    loss = TemplateSupervision(square, blocks)
+    x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
+    for number in (2, 3):
+        for block in [blocks[0]] * number + [blocks[1]]:
+            block(x)
+        with pytest.raises(ValueError, match="found several"):  # the last pass would have hidden the others
+            loss(x, labels)
+    blocks[0](x), blocks[1](x)
+    loss(x, labels)  # nothing is left of the passes before
+    for block in blocks:
+        block.train()(x)
+        block.eval()(x)
+    with pytest.raises(ValueError, match="found none"):  # the pass in training mode was for other embeddings
+        loss(x, labels)
+    blocks[0].train()(x)
+    TemplateSupervision(square, blocks[:1])
+    assert blocks[0].kept_scores == []  # a new loss starts anew
+
+
+def test_a_block_without_supervision_keeps_nothing():
+    block = TemplateBlock(4, 6)
+    block(torch.randn(3, 4, 2, 2))
+    assert block.kept_scores == []
+
+
+def test_network_and_loss_are_copied_together():
+    net = torch.nn.Sequential(TemplateBlock(4, 6))
+    loss = TemplateSupervision(square, [net[0]])
+    x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
+    wanted = loss(net(x), labels)
+    copied, its_loss = copy.deepcopy((net, loss))
+    assert torch.equal(its_loss(copied(x), labels), wanted)
+    with pytest.raises(ValueError, match="found none"):
+        loss(x, labels)
+
+
 def test_a_copied_network_does_not_disturb_the_loss_of_the_original():
     block = TemplateBlock(4, 6)
     loss, x, labels = TemplateSupervision(square, [block]), torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])

@@ -215,6 +215,20 @@ def test_half_precision(dtype):
     assert found.dtype == dtype and torch.allclose(found.float(), wanted, rtol=0.05, atol=0.1)
 
 
+def test_autocast_leaves_cosines_in_float32():
+    templates, x = CosineTemplates(6, 9), torch.randn(2, 6, 3, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = templates(x)
+    assert scores.dtype == torch.float32 and torch.equal(scores, templates(x))
+
+
+@pytest.mark.parametrize("num_templates", [3, 9])  # the two sides on which the length is divided out
+def test_the_slope_at_a_region_without_direction_is_small(num_templates):
+    x = torch.zeros(2, 6, 3, 3, requires_grad=True)
+    CosineTemplates(6, num_templates)(x).sum().backward()
+    assert 0 < x.grad.abs().max() <= 10 * num_templates
+
+
 def test_infinite_numbers_do_not_reach_the_running_means():
     block = TemplateBlock(6, 4)
     with pytest.raises(ValueError, match="x: expected finite"):
@@ -226,12 +240,13 @@ def test_infinite_numbers_do_not_reach_the_running_means():
 
 def test_scores_of_a_batch_are_not_copied_or_saved_with_the_block():
     block = TemplateBlock(6, 4).train()
+    block.supervised = True
     block(torch.randn(2, 6, 3, 3))
-    assert block.kept_scores is not None and copy.deepcopy(block).kept_scores is None
+    assert len(block.kept_scores) == 1 and copy.deepcopy(block).kept_scores == []
     file = io.BytesIO()
     torch.save(block, file)
     file.seek(0)
-    assert torch.load(file, weights_only=False).kept_scores is None
+    assert torch.load(file, weights_only=False).kept_scores == []
 
 
 @pytest.mark.parametrize("arguments, options, words", [
