@@ -35,6 +35,9 @@ class DecisionTemplates(nn.Module):
         decisions: $S$ `(C * subclasses, C * subclasses)`, rows sum to 1.
         subclasses: K of each class.
 
+    Raises:
+        ValueError: for shapes that do not belong together, or no sub-class.
+
     Source: [gorgun2023letkd] (supplement and released code). Taught in notebook 06.
     """
 
