@@ -53,13 +53,16 @@ class LetKDLoss(nn.Module):
         ((student's reading, teacher's reading), labels `(B,)`) -> scalar.
 
     Raises:
-        ValueError: in the call, if the student has no layer, or the teacher no tap, at one of the stages.
+        ValueError: for a weight that is not >= 0; in the call, if the student has no layer, or the teacher no tap, at one
+            of the stages.
 
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
 
     def __init__(self, targets: Mapping[int, nn.Module], weight: float = 1.0):
         super().__init__()
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"weight: expected a number >= 0, got {weight}")
         self.targets = nn.ModuleDict({str(stage): source for stage, source in targets.items()})
         self.weight = weight
 

@@ -101,6 +101,12 @@ def test_no_labels_and_no_targets_are_kept_by_the_student(case):
     assert torch.equal(alone.eval()(images), student.eval()(images))
 
 
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_bad_weight(weight):
+    with pytest.raises(ValueError, match="weight: expected a number >= 0"):
+        LetKDLoss({}, weight)
+
+
 def test_a_missing_layer_or_tap_is_named(case):
     teacher, images, labels, codebook, decisions = case
     plain = StagedClassifier(small_resnet(1, (4, 8, 8, 8)), CLASSES, {5: KDLayer(8, CODES)})
