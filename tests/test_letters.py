@@ -34,3 +34,13 @@ def test_training_repeats_itself_and_ends_in_evaluation_mode():
         assert len(history) == 3 and not nets[-1].training
     for a, b in zip(*(n.parameters() for n in nets), strict=True):
         assert torch.equal(a, b)
+
+
+def test_the_device_is_passed_on(monkeypatch):
+    """Where there is CUDA, an unnamed device would move network and loss there."""
+    seen = []
+    monkeypatch.setattr("dmlnb.recipes.letters.train", lambda *_, device, **__: seen.append(device) or [])
+    data, net = cyrillic_letters(2), torch.nn.Linear(1, 1)
+    train_letters(net, cross_entropy, data, steps=1, device="cpu")
+    train_letters(net, cross_entropy, data, steps=1)
+    assert seen == ["cpu", None]

@@ -203,6 +203,13 @@ def test_a_layer_in_half_precision_runs_near_the_wide_one(dtype):
     assert found.dtype == dtype and torch.allclose(found.float(), wanted, rtol=0.05, atol=0.1)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_student_in_half_precision_runs(dtype, training):
+    logits = student().to(dtype).train(training)(torch.randn(2, 1, 16, 16).to(dtype))
+    assert logits.dtype == dtype and torch.isfinite(logits).all()
+
+
 # --- a student with KD layers -------------------------------------------------------------------------------------
 
 
