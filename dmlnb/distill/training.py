@@ -53,8 +53,8 @@ class LetKDLoss(nn.Module):
         ((student's reading, teacher's reading), labels `(B,)`) -> scalar.
 
     Raises:
-        ValueError: for a weight that is not >= 0; in the call, if the student has no layer, or the teacher no tap, at one
-            of the stages.
+        ValueError: for a weight that is not >= 0; in the call, if the student has no layer, or the teacher no tap, at
+            one of the stages.
 
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """

@@ -107,13 +107,9 @@ class TemplateSupervision(nn.Module):
         for block in self._blocks:
             block.kept_scores = []
         if any(len(kept) != 1 for kept in scores):
-            found = (
-                "none"
-                if any(len(kept) == 0 for kept in scores)
-                else "several, whose scores are now forgotten"
-            )
+            found = "several, now forgotten" if all(scores) else "none"
             raise ValueError(
-                f"blocks: expected a forward pass in training mode before the loss, found {found}"
+                f"blocks: expected one forward pass in training mode before the loss, found {found}"
             )
         loss = self.base(embeddings, labels)
         if self.weight:

@@ -126,8 +126,8 @@ class TemplateBlock(nn.Module):
         )
         self.norm = nn.BatchNorm2d(num_templates)
         self.vectors = nn.Parameter(torch.zeros(channels, num_templates))  # columns are the nu_k
-        self.supervised = False  # set by TemplateSupervision: from then on forward keeps its scores for it,
-        self.kept_scores: list[Tensor] = []  # those of the last two passes in training mode, until it takes them
+        self.supervised = False  # set by TemplateSupervision: from then on, forward keeps scores for it:
+        self.kept_scores: list[Tensor] = []  # of its passes in training mode, the last two at most
 
     def match(self, x: Tensor) -> Matches:
         """Scores, assignment and update of a map `(B, C, H, W)`, kept apart."""

@@ -153,11 +153,11 @@ def test_evaluation_keeps_no_scores_and_a_loss_needs_a_forward_pass():
     loss = TemplateSupervision(square, [block])
     x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
     block.eval()(x)
-    with pytest.raises(ValueError, match="blocks: expected a forward pass in training mode"):
+    with pytest.raises(ValueError, match="blocks: expected one forward pass in training mode"):
         loss(x.mean(dim=(2, 3)), labels)
     out = block.train()(x).mean(dim=(2, 3))
     loss(out, labels)
-    with pytest.raises(ValueError, match="blocks: expected a forward pass"):
+    with pytest.raises(ValueError, match="blocks: expected one forward pass"):
         loss(out, labels)
 
 
