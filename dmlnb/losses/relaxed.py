@@ -98,13 +98,10 @@ def relaxed_contrastive_loss(target: Tensor, labels: Tensor, *, delta: float = 1
     Source: [kim2021relaxed]. Taught in notebook 07.
     """
     relative = relative_distances(target)
-    return _contrast(relative, _require_pair_labels(labels, relative, delta), delta)
-
-
-def _contrast(relative: Tensor, labels: Tensor, delta: float) -> Tensor:
+    labels = _require_pair_labels(labels, relative, delta)
     pull = labels * relative.square()
     push = (1 - labels) * (delta - relative).clamp(min=0).square()
-    return (pull + push).sum() / len(relative)
+    return (pull + push).sum() / len(target)
 
 
 def relaxed_multi_similarity_loss(
