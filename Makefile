@@ -15,7 +15,7 @@ ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 300
 STRUCTURE := tests/notebooks/test_structure.py tests/notebooks/test_rules.py tests/notebooks/test_ledgers.py \
 	tests/test_project_files.py tests/test_import_floors.py
-CODE := dmlnb tests scripts conftest.py $(wildcard benchmarks)
+CODE := dmlnb studies timings tests scripts conftest.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install lab test test-browser test-colab check format notebooks refresh bench constraints home clean
@@ -67,10 +67,9 @@ notebooks: install  ## run all notebooks into build/, with an HTML page of each 
 refresh: install  ## run all notebooks and store their fresh, cleaned outputs in place (NB=03 for one)
 	@$(ONE) $(PY) scripts/run_notebooks.py --jobs $(WORKERS) $(NB)
 
-bench: install  ## run the programs in benchmarks/, one after the other
-	@for file in $$(ls benchmarks/*.py | grep -v -e /stud); do \
-		[ -e "$$file" ] || { echo "no benchmarks"; exit 0; }; \
-		echo "== $$file"; $(PY) "$$file" || exit 1; \
+bench: install  ## speed as ratios: run the programs in timings/, one after the other
+	@for name in $$(ls timings/[a-z]*.py | xargs -n 1 basename -s .py); do \
+		echo "== timings.$$name"; $(PY) -m timings.$$name || exit 1; \
 	done
 
 constraints: install  ## resolve constraints.txt anew (the versions that make installs)
@@ -82,4 +81,4 @@ home: install  ## write a new home into badges and bootstrap cells: make home RE
 
 clean:  ## remove what was built and all caches; .venv stays
 	@rm -rf build .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
-	@find dmlnb tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find dmlnb studies timings tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,4 +1,6 @@
-"""Input checks that several files share: one clear error, naming the argument and what was expected."""
+"""What every function does with its arguments first: one clear error that names the argument, and a wide enough dtype."""
+
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -38,3 +40,37 @@ def require_positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise ValueError(f"{name}: expected a number > 0, got {number}")
+
+
+def require_map(
+    features: Tensor, channels: int | None = None, name: str = "features", *, finite: bool = False
+) -> None:
+    """Raise ValueError unless `features` is floating point of shape (B, channels, H, W), not empty.
+
+    With `finite`, NaN and infinity are refused too (not while torch compiles or exports, which cannot look at values).
+    """
+    axis = "d" if channels is None else channels
+    fits = isinstance(features, Tensor) and features.ndim == 4 and 0 not in features.shape
+    if (
+        not fits
+        or not features.is_floating_point()
+        or (channels is not None and features.shape[1] != channels)
+    ):
+        tensor = isinstance(features, Tensor)
+        got = f"{features.dtype} {tuple(features.shape)}" if tensor else type(features).__name__
+        raise ValueError(f"{name}: expected floating point of shape (B, {axis}, H, W), not empty, got {got}")
+    if finite and not torch.compiler.is_compiling() and not torch.isfinite(features).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+
+
+def wide(*tensors: Tensor) -> torch.dtype:
+    """The dtype to compute in: the widest of the tensors', at least float32."""
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return dtype
+
+
+def no_autocast(tensor: Tensor) -> AbstractContextManager:
+    """A context in which autocast, if it is on for the tensor's device, is off."""
+    return torch.autocast(tensor.device.type, enabled=False)

@@ -1,17 +1,17 @@
 """Poolings on bags of tokens whose nuisance is known, five paired seeds, on unseen combinations of attributes.
 
-python -m benchmarks.study_bags        # about 8 minutes on two cores; writes dmlnb/results/bags.json
+python -m studies.bags        # about 8 minutes on two cores; writes dmlnb/course/results/bags.json
 
 Each seed is another world: other centres, classes, bags, weights and batches.
 """
 
 import torch
 
-from benchmarks.studies import collect, save
+from dmlnb.course.recipes import bag_baseline
 from dmlnb.data import TokenBags
 from dmlnb.pooling import AttentionPooling, GeneralizedSumPooling, GlobalAveragePooling, GlobalMaxPooling
-from dmlnb.recipes import bag_baseline
 from dmlnb.retrieval import evaluate
+from studies.stored import collect, save
 
 MASSES, SHARPNESSES, NUISANCES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9), (5.0, 20.0), (0.3, 0.7)
 POOLINGS = {"GAP": GlobalAveragePooling, "GMP": GlobalMaxPooling}
@@ -52,7 +52,7 @@ def run(method: str, seed: int) -> dict:
 def main() -> None:
     runs = collect("bags", run, METHODS, range(5))
     settings = {"steps": 1500, "batch": "10 classes x 4", "loss": "contrastive (cosine)", "prototypes": 16}
-    save("bags", "python -m benchmarks.study_bags", settings, runs)
+    save("bags", "python -m studies.bags", settings, runs)
 
 
 if __name__ == "__main__":

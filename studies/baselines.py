@@ -1,12 +1,12 @@
 """The baseline recipe with each simple pooling, five paired seeds, on unseen scripts.
 
-python -m benchmarks.study_baselines        # about 20 minutes on two cores; writes dmlnb/results/baselines.json
+python -m studies.baselines        # about 20 minutes on two cores; writes dmlnb/course/results/baselines.json
 """
 
-from benchmarks.studies import collect, measure, save
+from dmlnb.course.recipes import glyph_baseline
 from dmlnb.data import Glyphs
 from dmlnb.pooling import GeneralizedMeanPooling, GlobalAveragePooling, GlobalMaxPooling
-from dmlnb.recipes import glyph_baseline
+from studies.stored import collect, measure, save
 
 METHODS = {
     "untrained network": (GeneralizedMeanPooling, 0),
@@ -33,7 +33,7 @@ def main() -> None:
         "loss": "Proxy-Anchor",
         "clutter": "0 to 4",
     }
-    save("baselines", "python -m benchmarks.study_baselines", settings, runs)
+    save("baselines", "python -m studies.baselines", settings, runs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seven base losses with and without chance constraints, five paired seeds, and smaller sweeps, on unseen scripts.
 
-python -m benchmarks.study_chance        # about 30 minutes on one core; writes dmlnb/results/chance.json
+python -m studies.chance        # about 30 minutes on one core; writes dmlnb/course/results/chance.json
 
 All methods of a seed start from one network, trained with multi-similarity until it retrieves well, as the paper starts
 from one that knows ImageNet ("early": after 150 steps, when it has only begun). Then each trains for the same number of
@@ -11,10 +11,9 @@ from functools import lru_cache, partial
 
 import torch
 
-from benchmarks.studies import FINISHED, collect, measure, save
 from dmlnb import geometry
-from dmlnb.covering import interclass_distance, k_center_profile, proxy_cover, proxy_spread
 from dmlnb.data import ClassBatches, Glyphs
+from dmlnb.geometry import interclass_distance, k_center_profile, proxy_cover, proxy_spread
 from dmlnb.losses import (
     AlternatingProjection,
     ChanceConstrainedLoss,
@@ -32,6 +31,7 @@ from dmlnb.losses import (
 from dmlnb.models import EmbeddingNet, embed, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import train
+from studies.stored import FINISHED, collect, measure, save
 
 DIM, STEPS, OBSERVE_EVERY = 64, 200, 25
 # steps before, and the learning rate after: a network that retrieves well is only refined
@@ -166,7 +166,7 @@ def main() -> None:
         "strength": 2e-4,
         "choices": "made on validation classes with seed 0",
     }
-    save("chance", "python -m benchmarks.study_chance", settings, runs)
+    save("chance", "python -m studies.chance", settings, runs)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Does cross-batch regularisation carry over to unseen scripts? Five paired seeds, and the search before them.
 
-python -m benchmarks.study_cross_batch search gap    # validation classes only, about 15 minutes on one core
-python -m benchmarks.study_cross_batch search gsp    # about 5 minutes
-python -m benchmarks.study_cross_batch               # about 25 minutes; writes dmlnb/results/cross_batch.json
+python -m studies.cross_batch search gap    # validation classes only, about 15 minutes on one core
+python -m studies.cross_batch search gsp    # about 5 minutes
+python -m studies.cross_batch               # about 25 minutes; writes dmlnb/course/results/cross_batch.json
 
 The search changes one setting at a time and is stored, whole, with the results.
 """
@@ -15,14 +15,14 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.studies import FINISHED, collect, measure, save
+from dmlnb.course.recipes import glyph_with_attributes
 from dmlnb.data import Glyphs
 from dmlnb.geometry import clip_to_ball, normalize
 from dmlnb.losses import CrossBatchLoss, class_halves, ridge_predictor
 from dmlnb.models import AttributeNet, embed
 from dmlnb.pooling import GeneralizedSumPooling, HistogramPooling
-from dmlnb.recipes import glyph_with_attributes
 from dmlnb.retrieval import evaluate
+from studies.stored import FINISHED, collect, measure, save
 
 CLASSES, DIM = 253, 64
 SEEDS = range(5)
@@ -208,7 +208,7 @@ def main() -> None:
         "methods": {method: DEFAULT | chosen for method, chosen in METHODS.items()},
         "search": {"steps": SEARCH_STEPS, "data": "validation classes, clutter 4", "rows": search_rows()},
     }
-    save("cross_batch", "python -m benchmarks.study_cross_batch", settings, runs)
+    save("cross_batch", "python -m studies.cross_batch", settings, runs)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A small student of a larger teacher, both classifying Cyrillic letters in clutter: letKD against its controls.
 
-python -m benchmarks.study_distill         # about an hour of one core; writes dmlnb/results/distill.json
-python -m benchmarks.study_distill long    # the same; writes dmlnb/results/distill_long.json
+python -m studies.distill         # about an hour of one core; writes dmlnb/course/results/distill.json
+python -m studies.distill long    # the same; writes dmlnb/course/results/distill_long.json
 
 One teacher, trained once; five paired seeds of the student (same seed: same first weights of the backbone, same
 batches). Letters are split by rendering: seed 0 to train, seed 1 to choose (learning rate, widths), seed 2 to report.
@@ -16,12 +16,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.studies import FINISHED, collect, save
-from dmlnb.data import to_float
+from dmlnb.course.recipes import train_letters
+from dmlnb.data import Letters, cyrillic_letters, to_float
 from dmlnb.distill import BesideTeacher, Codebook, DecisionTemplates, LetKDLoss, hinton_kd, template_kl
 from dmlnb.losses import AttentionTransferLoss, FitNetLoss
 from dmlnb.models import KDLayer, StagedClassifier, small_resnet
-from dmlnb.recipes import Letters, cyrillic_letters, train_letters
+from studies.stored import FINISHED, collect, save
 
 TEACHER, STUDENT = (16, 24, 48, 64), (6, 8, 12, 16)  # widths
 CODES, SUBCLASSES, STEPS = 64, 2, 800
@@ -240,7 +240,7 @@ def main() -> None:
     if long:
         settings["weights"] = {method: weight for method, (_, weight) in HINTS.items()}
         settings["chosen on validation"] = "weight of attention transfer, from 1000, 100 and 10, one seed"
-    save(name, f"python -m benchmarks.{Path(__file__).stem}{' long' if long else ''}", settings, runs)
+    save(name, f"python -m studies.{Path(__file__).stem}{' long' if long else ''}", settings, runs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Poolings on letters under clutter, five paired seeds, on unseen scripts.
 
-python -m benchmarks.study_pooling     # about 20 minutes on two cores; writes dmlnb/results/pooling.json
+python -m studies.pooling     # about 20 minutes on two cores; writes dmlnb/course/results/pooling.json
 
 Two training sets: light clutter (0 to 4 shapes an image, the course's default; the poolings without prototypes are in
 `study_baselines`, with the same seeds) and heavy clutter (6 to 10). Mass and sharpness of GSP were chosen on the
@@ -12,7 +12,7 @@ import functools
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
-from benchmarks.studies import collect, measure, save
+from dmlnb.course.recipes import glyph_baseline
 from dmlnb.data import Glyphs, to_float
 from dmlnb.pooling import (
     GeneralizedMeanPooling,
@@ -20,7 +20,7 @@ from dmlnb.pooling import (
     GlobalAveragePooling,
     GlobalMaxPooling,
 )
-from dmlnb.recipes import glyph_baseline
+from studies.stored import collect, measure, save
 
 STEPS, CLUTTER = 700, {"light": (0, 4), "heavy": (6, 10)}
 TEST_CLUTTER = (0, 4, 8, 12)
@@ -81,7 +81,7 @@ def main() -> None:
         "GSP": f"64 prototypes, mass and sharpness {MASS_AND_SHARPNESS}",
         "GSP+GeM": f"64 prototypes, mass and sharpness {GEM_MASS_AND_SHARPNESS}",
     }
-    save("pooling", "python -m benchmarks.study_pooling", settings, runs)
+    save("pooling", "python -m studies.pooling", settings, runs)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Mass and sharpness of GSP on the validation script, heavy clutter: two seeds, short runs.
 
-python -m benchmarks.study_pooling_search     # about 6 minutes on two cores; writes dmlnb/results/pooling_search.json
+python -m studies.pooling_search     # about 6 minutes on two cores; writes dmlnb/course/results/pooling_search.json
 """
 
 import torch
 
-from benchmarks.studies import collect, measure, save
-from benchmarks.study_pooling import CLUTTER, letters
+from dmlnb.course.recipes import glyph_baseline
 from dmlnb.pooling import GeneralizedSumPooling
-from dmlnb.recipes import glyph_baseline
+from studies.pooling import CLUTTER, letters
+from studies.stored import collect, measure, save
 
 STEPS = 400
 SETTINGS = ((0.3, 5.0), (0.3, 20.0), (0.5, 10.0), (0.7, 20.0))
@@ -30,7 +30,7 @@ def main() -> None:
     runs = collect("pooling_search", run, METHODS, range(2))
     save(
         "pooling_search",
-        "python -m benchmarks.study_pooling_search",
+        "python -m studies.pooling_search",
         {"steps": STEPS, "clutter": CLUTTER},
         runs,
     )

@@ -13,7 +13,7 @@ import torch
 
 import dmlnb
 
-FOLDER = Path(dmlnb.__file__).parent / "results"
+FOLDER = Path(dmlnb.__file__).parent / "course" / "results"
 FINISHED = Path(__file__).parents[1] / "build" / "studies"
 
 
@@ -53,7 +53,7 @@ def _timed(run: Callable[[str, int], dict], method: str, seed: int) -> dict:
 
 
 def save(name: str, command: str, settings: dict, runs: dict[str, list[dict]]) -> None:
-    """Write `dmlnb/results/<name>.json`; `runs[method]` holds one dictionary a seed."""
+    """Write `dmlnb/course/results/<name>.json`; `runs[method]` holds one dictionary a seed."""
     study = {
         "command": command,
         "date": datetime.date.today().isoformat(),

@@ -1,6 +1,6 @@
 """Template blocks taught by labels: against the plain network and against the same block without teaching.
 
-python -m benchmarks.study_templates        # about half an hour on one core; writes dmlnb/results/templates.json
+python -m studies.templates        # about half an hour on one core; writes dmlnb/course/results/templates.json
 
 All methods share the seed of the weights, the batches and the augmentation. Three things are measured: how well new
 images of the trained letters are classified (nearest proxy), retrieval on unseen scripts, and whether single regions of
@@ -9,13 +9,13 @@ collages know the letter of their own half.
 
 import torch
 
-from benchmarks.studies import collect, measure, save
 from dmlnb.data import ClassBatches, Collages, Glyphs
 from dmlnb.geometry import inner_products, normalize
 from dmlnb.losses import ProxyAnchorLoss, TemplateSupervision
 from dmlnb.models import EmbeddingNet, TemplateBlock, embed, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import train
+from studies.stored import collect, measure, save
 
 STEPS, DIM = 700, 64
 # The size of what the block adds was chosen on validation letters: 1 trains badly, 0.02 as well as 0.1 or better.
@@ -114,7 +114,7 @@ def main() -> None:
         "new images": "20 a letter, seed 2",
         "collages": "500, seed 2",
     }
-    save("templates", "python -m benchmarks.study_templates", settings, runs)
+    save("templates", "python -m studies.templates", settings, runs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Embedding transfer on letters: relaxed labels beside their rivals and controls, five paired seeds, unseen scripts.
 
-python -m benchmarks.study_transfer        # about two hours of one core; writes dmlnb/results/transfer.json
+python -m studies.transfer        # about two hours of one core; writes dmlnb/course/results/transfer.json
 
 All networks but those of "small" have half of the usual widths, so that every method can train for as many steps as its
 source. The source of a seed follows the recipe of the GeM baseline (700 steps of 128 images, Proxy-Anchor). Targets
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from benchmarks.studies import FINISHED, collect, save
+from dmlnb.course.recipes import glyph_baseline, glyph_transfer
 from dmlnb.data import ClassBatches, Glyphs, to_float
 from dmlnb.losses import (
     AttentionTransferLoss,
@@ -40,8 +40,8 @@ from dmlnb.losses import (
 )
 from dmlnb.models import embed, trace
 from dmlnb.pooling import GeneralizedMeanPooling
-from dmlnb.recipes import glyph_baseline, glyph_transfer
 from dmlnb.retrieval import evaluate
+from studies.stored import FINISHED, collect, save
 
 STEPS, SEEDS = 700, range(5)
 CLASSIFIER_WEIGHT = 0.1
@@ -244,7 +244,7 @@ def main() -> None:
         "chosen on validation": "the weight 0.1, from 0.1 and 1, on other fresh images; nothing else was tuned",
         "curve": "R@1 on validation classes after each 100 steps",
     }
-    save("transfer", "python -m benchmarks.study_transfer", settings, runs)
+    save("transfer", "python -m studies.transfer", settings, runs)
 
 
 if __name__ == "__main__":

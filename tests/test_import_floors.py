@@ -9,18 +9,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dmlnb"
 FLOORS = (
-    {"_inputs", "checkpoints", "results"},
-    {"geometry", "data"},
-    {"pooling", "losses", "retrieval", "covering"},
+    {"_inputs"},
+    {"geometry"},
+    {"prototypes", "data"},
+    {"pooling", "losses", "retrieval"},
     {"models", "distill"},
     {"training"},
-    {"recipes"},
-    {"plots", "checks"},
     {"explore"},
+    {"course"},
 )
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 DRAWING = {"matplotlib", "seaborn", "ipywidgets", "anywidget", "umap"}
-MAY_DRAW = {"plots", "explore"}
+MAY_DRAW = {"course", "explore"}
 
 
 def imports(tree, module):
@@ -68,7 +68,7 @@ def problems(source, relative):
         elif first in DRAWING and own not in MAY_DRAW:
             # the outlines of the glyphs are read from the fonts that come with matplotlib, once, when they are made
             if not (first == "matplotlib" and relative.startswith("data/glyph") and in_function):
-                wrong.append(f"{relative}: imports {name}; only plots and explore do")
+                wrong.append(f"{relative}: imports {name}; only explore and course do")
         elif first == "umap" and not in_function:
             wrong.append(f"{relative}: imports umap at the top, which is slow; import it inside the function")
     return wrong
@@ -83,20 +83,20 @@ def test_module_imports_from_lower_floors(file):
 
 
 @pytest.mark.parametrize("source, relative, message", [
-    ("from dmlnb.losses import x", "geometry.py", "lower floor"),
+    ("from dmlnb.losses import x", "geometry/norms.py", "lower floor"),
     ("from dmlnb import losses", "pooling/simple.py", "lower floor"),
     ("import dmlnb.losses.pairs", "pooling/simple.py", "lower floor"),
     ("from ..losses import x", "pooling/simple.py", "lower floor"),
     ("from ..losses import x", "pooling/__init__.py", "lower floor"),
-    ("def f():\n    from dmlnb.explore import x", "plots/maps.py", "lower floor"),
-    ("from dmlnb.nowhere import x", "training.py", "no floor"),
+    ("def f():\n    from dmlnb.course.plots import x", "explore/maps.py", "lower floor"),
+    ("from dmlnb.nowhere import x", "training/loop.py", "no floor"),
     ("x = 1", "nowhere.py", "no floor"),
-    ("import matplotlib.pyplot as plt", "training.py", "only plots"),
-    ("def f():\n    import umap", "retrieval.py", "only plots"),
-    ("import seaborn", "checks/gap.py", "only plots"),
-    ("from ipywidgets import HTML", "models/embedder.py", "only plots"),
-    ("import matplotlib", "data/glyphs.py", "only plots"),
-    ("from umap import UMAP", "plots/maps.py", "inside the function"),
+    ("import matplotlib.pyplot as plt", "training/loop.py", "only explore"),
+    ("def f():\n    import umap", "retrieval/report.py", "only explore"),
+    ("import seaborn", "models/gap.py", "only explore"),
+    ("from ipywidgets import HTML", "models/network.py", "only explore"),
+    ("import matplotlib", "data/glyphs.py", "only explore"),
+    ("from umap import UMAP", "course/plots/maps.py", "inside the function"),
     ("import torch", "__init__.py", "imports torch"),
     ("from dmlnb.losses import x", "__init__.py", "imports dmlnb.losses"),
 ])  # fmt: skip
@@ -108,8 +108,8 @@ def test_a_violation_is_caught(source, relative, message):
 @pytest.mark.parametrize("source, relative", [
     ("from dmlnb.losses.pairs import x\nimport torch", "losses/proxies.py"),
     ("from .pairs import x\nfrom ..geometry import y\nfrom dmlnb import __version__", "losses/proxies.py"),
-    ("from dmlnb.data import x\nfrom dmlnb import geometry", "training.py"),
-    ("import matplotlib\ndef f():\n    import umap", "plots/maps.py"),
+    ("from dmlnb.data import x\nfrom dmlnb import geometry", "training/loop.py"),
+    ("import matplotlib\ndef f():\n    import umap", "course/plots/maps.py"),
     ("def f():\n    from matplotlib.ft2font import FT2Font", "data/glyph_masters.py"),
     ("from pathlib import Path", "__init__.py"),
 ])  # fmt: skip

@@ -173,6 +173,8 @@ def docstrings(file):
 
 def test_stored_studies_travel_with_the_package():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    folder = ROOT / "dmlnb" / "results"
-    shipped = {file for pattern in settings["package-data"]["dmlnb.results"] for file in folder.glob(pattern)}
+    folder = ROOT / "dmlnb" / "course" / "results"
+    shipped = {
+        file for pattern in settings["package-data"]["dmlnb.course.results"] for file in folder.glob(pattern)
+    }
     assert shipped and shipped == {file for file in folder.iterdir() if file.suffix not in (".py", "")}

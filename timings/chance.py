@@ -1,8 +1,8 @@
 """Memory and time of chance-constrained losses at the size of In-Shop: 3,997 classes, pool 7, 128 coordinates.
 
-    OMP_NUM_THREADS=2 python -m benchmarks.chance
+    OMP_NUM_THREADS=2 python -m timings.chance
 
-prints a table; nothing is written. See benchmarks/README.md for how to read it.
+prints a table; nothing is written. See timings/README.md for how to read it.
 """
 
 import resource

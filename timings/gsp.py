@@ -1,8 +1,8 @@
 """What the transport costs: Generalized Sum Pooling beside the same layer with a softmax in its place.
 
-    OMP_NUM_THREADS=2 python -m benchmarks.gsp
+    OMP_NUM_THREADS=2 python -m timings.gsp
 
-prints a table; nothing is written. See benchmarks/README.md for how to read it.
+prints a table; nothing is written. See timings/README.md for how to read it.
 """
 
 import math

@@ -1,8 +1,8 @@
 """What the losses of embedding transfer cost, as ratios to simple parts: n = 180 rows of 512 numbers.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.transfer
+    OMP_NUM_THREADS=1 python -m timings.transfer
 
-prints a table; nothing is written. Processor time, so that a busy machine disturbs little. See benchmarks/README.md.
+prints a table; nothing is written. Processor time, so that a busy machine disturbs little. See timings/README.md.
 """
 
 import statistics

@@ -5,13 +5,16 @@ from dmlnb.data.bags import TokenBags
 from dmlnb.data.batches import ClassBatches, DisjointHalves
 from dmlnb.data.collage import Collages
 from dmlnb.data.glyphs import Glyphs
+from dmlnb.data.letters import Letters, cyrillic_letters
 
 __all__ = [
     "ClassBatches",
     "Collages",
     "DisjointHalves",
     "Glyphs",
+    "Letters",
     "TokenBags",
     "augment",
+    "cyrillic_letters",
     "to_float",
 ]

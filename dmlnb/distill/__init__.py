@@ -2,8 +2,8 @@
 
 from dmlnb.distill.codebook import Codebook, kmeans, perplexity
 from dmlnb.distill.decisions import DecisionTemplates, decision_matrix, discriminants
-from dmlnb.distill.losses import hinton_kd, template_kl
-from dmlnb.distill.training import BesideTeacher, LetKDLoss
+from dmlnb.distill.letkd import BesideTeacher, LetKDLoss
+from dmlnb.losses.distillation import hinton_kd, template_kl
 
 __all__ = [
     "BesideTeacher",

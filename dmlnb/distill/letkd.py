@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dmlnb.distill.codebook import Codebook
-from dmlnb.distill.losses import template_kl
+from dmlnb.losses.distillation import template_kl
 
 
 class BesideTeacher(nn.Module):

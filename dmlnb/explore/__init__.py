@@ -1,9 +1,8 @@
-"""Interactive demos: thin shells of widgets around pure functions."""
+"""Explore an embedding: a map under the hand, its neighbours, where a network looks."""
 
 from dmlnb.explore.atlas import EmbeddingAtlas, Neighbours, Selection
 from dmlnb.explore.explorer import EmbeddingExplorer
 from dmlnb.explore.looks import pooling_map
-from dmlnb.explore.sliders import SliderDemo, slider_demo
 from dmlnb.explore.tiles import read_folder
 
 __all__ = [
@@ -11,8 +10,6 @@ __all__ = [
     "EmbeddingExplorer",
     "Neighbours",
     "Selection",
-    "SliderDemo",
     "pooling_map",
     "read_folder",
-    "slider_demo",
 ]

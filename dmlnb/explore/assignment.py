@@ -3,7 +3,7 @@
 import torch
 from matplotlib.colors import ListedColormap
 
-from dmlnb.plots.style import class_colors, new_figure, style
+from dmlnb.explore.figures import class_colors, new_figure, style
 
 
 def assignment_maps(images, winners, *, num_prototypes: int):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from dmlnb._inputs import require_embeddings, require_labels
-from dmlnb.plots.maps import MOST_POINTS, project
-from dmlnb.plots.style import to_numpy
+from dmlnb.explore.figures import to_numpy
+from dmlnb.explore.maps import MOST_POINTS, project
 from dmlnb.retrieval import nearest
 
 PROJECTIONS = ("PCA", "UMAP")

@@ -16,11 +16,13 @@ import traitlets as t
 from torch import Tensor, nn
 
 from dmlnb.explore import rows
+from dmlnb.explore.assignment import assignment_maps
 from dmlnb.explore.atlas import PROJECTIONS, EmbeddingAtlas
+from dmlnb.explore.figures import class_colors, png_bytes, to_numpy
+from dmlnb.explore.images import pooling_overlay
 from dmlnb.explore.looks import pooling_map
+from dmlnb.explore.maps import embedding_map
 from dmlnb.explore.tiles import as_bytes, sheet
-from dmlnb.plots import assignment_maps, class_colors, embedding_map, pooling_overlay
-from dmlnb.plots.style import png_bytes, to_numpy
 
 CLASS, HIT = "class", "hit or miss"
 MOST_COLORS = 8  # classes told apart by colour and marker; all others are grey

@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dmlnb.plots.style import ACCENT, HIT, INK, MISS, SOFT, blank_figure, class_colors, style, to_numpy
+from dmlnb.explore.figures import ACCENT, HIT, INK, MISS, SOFT, blank_figure, class_colors, style, to_numpy
 
 _GAP, _CAPTION, _MARGIN = 0.08, 0.2, 0.08  # inches
 _OCTAVES = 3  # the scale of weights goes from 1/8 to 8 times the uniform weight

@@ -8,7 +8,15 @@ import torch
 from matplotlib.figure import Figure
 
 from dmlnb._inputs import require_embeddings
-from dmlnb.plots.style import FAINT, class_colors, class_markers, new_figure, square_limits, style, to_numpy
+from dmlnb.explore.figures import (
+    FAINT,
+    class_colors,
+    class_markers,
+    new_figure,
+    square_limits,
+    style,
+    to_numpy,
+)
 from dmlnb.retrieval import nearest
 
 MOST_POINTS, MOST_CLASSES = 5000, 8

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dmlnb.plots.style import to_numpy
+from dmlnb.explore.figures import to_numpy
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _SHEET_SIDE = 8192  # pixels; what browsers decode without trouble

@@ -1,15 +1,110 @@
-"""Diagnostics of proxies: what they cover, how far classes are apart, how often a chance constraint is violated.
-
-All are functions of finished embeddings and need no gradient. Taught in notebook 04.
-"""
+"""Covering: how few centres stand for many points, and how far apart classes and proxies are."""
 
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_labels, require_positive
-from dmlnb.geometry import greedy_k_center, pairwise_distances
+from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb.geometry.distances import pairwise_distances
+from dmlnb.geometry.norms import _wide
 
-_BLOCK = 1 << 22  # distances at a time
+_BLOCK = 1 << 22  # distances at a time  # distances at a time
+
+
+def greedy_k_center(pool: Tensor, current: Tensor, k: int) -> Tensor:
+    """Farthest-first selection: k times, take the pool point that is farthest from all centres so far.
+
+    $$ j^\\star = \\arg\\max_j \\min_{c \\in \\text{current} \\cup \\text{picked}} \\lVert p_j - c \\rVert $$
+
+    Starting from no centre, its cover radius is at most twice the best one possible [gonzalez1985kcenter].
+    All classes are processed at once; memory is that of the pool and of one distance a pool point. Distances
+    are compared squared, so that equal ones stay exactly equal.
+
+    Args:
+        pool: `(C, b, D)` candidates of each class.
+        current: `(C, K0, D)` centres that are there already; K0 may be 0, then candidate 0 is picked first.
+        k: picks a class, 1 <= k <= b.
+
+    Returns:
+        `(C, k)` indices into the pool, in the order of picking; the first index wins ties.
+
+    Raises:
+        ValueError: for shapes that do not fit, integers, NaN, or k outside 1 .. b.
+
+    Taught in notebooks 01 and 04.
+    """
+    if pool.ndim != 3 or current.ndim != 3 or pool.shape[::2] != current.shape[::2]:
+        raise ValueError(
+            "pool, current: expected (C, b, D) and (C, K0, D), "
+            f"got {tuple(pool.shape)} and {tuple(current.shape)}"
+        )
+    for name, vectors in (("pool", pool), ("current", current)):
+        if not vectors.is_floating_point() or not torch.isfinite(vectors).all():
+            raise ValueError(f"{name}: expected finite floating point, got {vectors.dtype}, NaN or infinity")
+    if not 1 <= k <= pool.shape[1]:
+        raise ValueError(f"k: expected 1 .. {pool.shape[1]} (candidates a class), got {k}")
+    wide = torch.promote_types(_wide(pool), _wide(current))
+    pool, current = pool.to(wide), current.to(wide)
+    rows = torch.arange(len(pool), device=pool.device)
+    nearest = pool.new_full(pool.shape[:2], torch.inf)  # (C, b) squared distance to the nearest centre
+    for centre in current.unbind(dim=1):
+        nearest = torch.minimum(nearest, (pool - centre[:, None]).square().sum(dim=2))
+    picks = []
+    for _ in range(k):
+        farthest = nearest.argmax(dim=1)  # (C,)
+        picks.append(farthest)
+        nearest = torch.minimum(nearest, (pool - pool[rows, farthest][:, None]).square().sum(dim=2))
+        nearest[rows, farthest] = -1.0  # never twice, even among duplicates
+    return torch.stack(picks, dim=1)
+
+
+def cover_radius(points: Tensor, centres: Tensor) -> Tensor:
+    """The smallest radius with which balls round the centres cover the points.
+
+    $$ \\delta = \\max_i \\min_k \\lVert p_i - c_k \\rVert $$
+
+    Args:
+        points: `(N, D)`.
+        centres: `(K, D)`.
+
+    Returns:
+        Scalar tensor, in the unit of the points.
+
+    Raises:
+        ValueError: if there is no point or no centre.
+
+    Taught in notebooks 01 and 04.
+    """
+    if points.ndim != 2 or centres.ndim != 2 or 0 in points.shape or 0 in centres.shape:
+        raise ValueError(
+            "points, centres: expected (N, D) and (K, D), not empty, "
+            f"got {tuple(points.shape)} and {tuple(centres.shape)}"
+        )
+    rows = max(1, 2**22 // len(centres))  # at most 4 million distances at a time
+    radii = [pairwise_distances(part, centres).amin(dim=1).amax() for part in points.split(rows)]
+    return torch.stack(radii).amax()
+
+
+def k_center_profile(points: Tensor) -> Tensor:
+    """Cover radius of the first k farthest-first centres among the points, for each k.
+
+    $$ \\delta_k = \\max_i \\min_{j \\le k} \\lVert p_i - p_{(j)} \\rVert, \\quad k = 1, \\dots, n $$
+
+    Its mean over k says how spread out a class is, without any proxies.
+
+    Args:
+        points: `(n, d)`, one class.
+
+    Returns:
+        `(n,)`, not increasing; the last is 0.
+
+    Raises:
+        ValueError: for bad shapes or NaN.
+
+    Source: [gurbuz2024ccp], figure of unseen classes in the supplement. Taught in notebook 04.
+    """
+    require_embeddings(points, "points")
+    order = greedy_k_center(points[None], points[None, :0], len(points))[0]  # (n,)
+    return pairwise_distances(points, points[order]).cummin(dim=1).values.amax(dim=0)
 
 
 def proxy_cover(embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
@@ -68,29 +163,6 @@ def proxy_spread(proxies: Tensor) -> Tensor:
     return pairwise_distances(proxies, proxies).flatten(1).amax(dim=1)
 
 
-def k_center_profile(points: Tensor) -> Tensor:
-    """Cover radius of the first k farthest-first centres among the points, for each k.
-
-    $$ \\delta_k = \\max_i \\min_{j \\le k} \\lVert p_i - p_{(j)} \\rVert, \\quad k = 1, \\dots, n $$
-
-    Its mean over k says how spread out a class is, without any proxies.
-
-    Args:
-        points: `(n, d)`, one class.
-
-    Returns:
-        `(n,)`, not increasing; the last is 0.
-
-    Raises:
-        ValueError: for bad shapes or NaN.
-
-    Source: [gurbuz2024ccp], figure of unseen classes in the supplement. Taught in notebook 04.
-    """
-    require_embeddings(points, "points")
-    order = greedy_k_center(points[None], points[None, :0], len(points))[0]  # (n,)
-    return pairwise_distances(points, points[order]).cummin(dim=1).values.amax(dim=0)
-
-
 def interclass_distance(embeddings: Tensor, labels: Tensor) -> Tensor:
     """Mean distance of two samples of different classes.
 
@@ -119,66 +191,3 @@ def interclass_distance(embeddings: Tensor, labels: Tensor) -> Tensor:
         total = total + pairwise_distances(x, embeddings).where(other, 0).double().sum()
         pairs += int(other.sum())
     return total / pairs
-
-
-def pair_terms(
-    anchors: Tensor,
-    anchor_labels: Tensor,
-    points: Tensor,
-    point_labels: Tensor,
-    *,
-    boundary: float = 0.5,
-    margin: float = 0.25,
-) -> Tensor:
-    """Generalised contrastive loss of every anchor with every point.
-
-    $$ \\ell(z_i, z_j) = \\bigl( y_{ij} (d_{ij} - \\beta) + \\alpha \\bigr)_+, \\qquad
-       y_{ij} = +1 \\text{ for the same class, } -1 \\text{ otherwise} $$
-
-    Args:
-        anchors: `(A, d)`.
-        anchor_labels: `(A,)`.
-        points: `(N, d)`.
-        point_labels: `(N,)`.
-        boundary: β, the distance that should separate positive from negative pairs.
-        margin: α > 0. A pair on the wrong side of β has ℓ > α.
-
-    Returns:
-        `(A, N)`.
-
-    Raises:
-        ValueError: for bad shapes, NaN, or a margin that is not positive.
-
-    Source: [gurbuz2024ccp], supplement. Taught in notebook 04.
-    """
-    require_embeddings(anchors, "anchors")
-    require_embeddings(points, "points")
-    require_labels(anchor_labels, len(anchors), name="anchor_labels")
-    require_labels(point_labels, len(points), name="point_labels")
-    require_positive(margin=margin)
-    distance = pairwise_distances(anchors, points)
-    sign = torch.where(anchor_labels[:, None] == point_labels, 1.0, -1.0).to(distance)
-    return (sign * (distance - boundary) + margin).clamp(min=0)
-
-
-def violation_rate(terms: Tensor, threshold: float) -> Tensor:
-    """Empirical chance-constraint violation of each anchor, $\\Pr_z[\\ell(z_i, z) \\ge t]$.
-
-    By Markov's inequality it is at most `terms.mean(dim=1) / threshold`.
-
-    Args:
-        terms: `(A, N)`, not negative, as `pair_terms` returns them.
-        threshold: t > 0.
-
-    Returns:
-        `(A,)` shares in 0 .. 1.
-
-    Raises:
-        ValueError: for another shape, negative terms, or a threshold that is not positive.
-
-    Source: [gurbuz2024ccp]. Taught in notebook 04.
-    """
-    require_positive(threshold=threshold)
-    if terms.ndim != 2 or 0 in terms.shape or not (terms >= 0).all():
-        raise ValueError(f"terms: expected (A, N), not empty, not negative, got {tuple(terms.shape)}")
-    return (terms >= threshold).to(terms.dtype).mean(dim=1)

@@ -1,14 +1,14 @@
 """Losses: tensors in, a scalar tensor out; they drop into any training loop."""
 
 from dmlnb.losses.chance import ChanceConstrainedLoss, ProximalAnchor
+from dmlnb.losses.constraints import pair_terms, violation_rate
 from dmlnb.losses.cross_batch import (
     CrossBatchLoss,
     JointLoss,
     class_halves,
     cross_batch_loss,
-    ridge_predictor,
 )
-from dmlnb.losses.distances import batch_distances
+from dmlnb.losses.distillation import hinton_kd, template_kl
 from dmlnb.losses.hints import AttentionTransferLoss, FitNetLoss
 from dmlnb.losses.pairs import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
 from dmlnb.losses.projection import AlternatingProjection
@@ -20,7 +20,6 @@ from dmlnb.losses.proxies import (
     proxy_nca_loss,
     soft_triple_loss,
 )
-from dmlnb.losses.recursive import LinearFit, kalman_update, prior_of, recursive_fit, start_fit
 from dmlnb.losses.relaxed import (
     RelaxedContrastiveLoss,
     RelaxedMultiSimilarityLoss,
@@ -29,7 +28,6 @@ from dmlnb.losses.relaxed import (
     relaxed_labels,
     relaxed_multi_similarity_loss,
 )
-from dmlnb.losses.representation import ContrastiveRepresentationLoss
 from dmlnb.losses.templates import TemplateSupervision, class_template_loss
 from dmlnb.losses.transfer import (
     DarkRankLoss,
@@ -37,17 +35,16 @@ from dmlnb.losses.transfer import (
     RelationalAngleLoss,
     RelationalDistanceLoss,
 )
+from dmlnb.prototypes import ridge_predictor
 
 __all__ = [
     "AlternatingProjection",
     "AttentionTransferLoss",
     "ChanceConstrainedLoss",
-    "ContrastiveRepresentationLoss",
     "CrossBatchLoss",
     "DarkRankLoss",
     "FitNetLoss",
     "JointLoss",
-    "LinearFit",
     "ProbabilisticTransferLoss",
     "ProximalAnchor",
     "ProxyAnchorLoss",
@@ -58,24 +55,23 @@ __all__ = [
     "RelaxedMultiSimilarityLoss",
     "SoftTripleLoss",
     "TemplateSupervision",
-    "batch_distances",
     "class_halves",
     "class_template_loss",
     "contrastive_loss",
     "cosine_contrastive_loss",
     "cross_batch_loss",
-    "kalman_update",
+    "hinton_kd",
     "multi_similarity_loss",
-    "prior_of",
+    "pair_terms",
     "proxy_anchor_loss",
     "proxy_nca_loss",
-    "recursive_fit",
     "relative_distances",
     "relaxed_contrastive_loss",
     "relaxed_labels",
     "relaxed_multi_similarity_loss",
     "ridge_predictor",
     "soft_triple_loss",
-    "start_fit",
+    "template_kl",
     "triplet_loss",
+    "violation_rate",
 ]

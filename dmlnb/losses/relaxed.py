@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import require_embeddings, require_positive
 from dmlnb.geometry import normalize
-from dmlnb.losses.distances import batch_distances
+from dmlnb.geometry.batch import batch_distances
 from dmlnb.losses.pairs import log1p_sum_exp
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import huber_loss
 
 from dmlnb._inputs import require_embeddings, require_positive
 from dmlnb.geometry import inner_products, normalize
-from dmlnb.losses.distances import batch_distances
+from dmlnb.geometry.batch import batch_distances
 from dmlnb.losses.pairs import triplet_loss
 
 BLOCK = 1 << 18  # numbers of an angle table that are worked on at a time: they stay in the cache

@@ -3,10 +3,10 @@
 from dmlnb.models.assignment import Assignment, entropy_assignment, hard_assignment, quadratic_assignment
 from dmlnb.models.attributes import AttributeNet
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
+from dmlnb.models.beside import SideBySide, trace
 from dmlnb.models.classifier import Reading, StagedClassifier, read_all
-from dmlnb.models.embedder import EmbeddingNet, embed
 from dmlnb.models.kd_layer import KDLayer
-from dmlnb.models.side_by_side import SideBySide, trace
+from dmlnb.models.network import EmbeddingNet, embed
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
 __all__ = [

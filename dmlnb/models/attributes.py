@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from dmlnb.models.embedder import EmbeddingNet
+from dmlnb.models.network import EmbeddingNet
 
 
 class AttributeNet(EmbeddingNet):

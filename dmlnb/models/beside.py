@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb.models.backbones import ResidualBlock
-from dmlnb.models.embedder import EmbeddingNet
+from dmlnb.models.network import EmbeddingNet
 
 
 class Trace(NamedTuple):

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dmlnb.checkpoints import load_checkpoint, save_checkpoint
 from dmlnb.data import augment as default_augment
 from dmlnb.data import to_float
+from dmlnb.training.checkpoints import load_checkpoint, save_checkpoint
 
 
 def hold_then_linear(step: int, steps: int, decay: float = 0.35) -> float:

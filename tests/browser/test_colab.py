@@ -13,7 +13,7 @@ PYTHON = Path(__file__).parents[2] / "build" / "colab" / "venv" / "bin" / "pytho
 
 SMALL = """
 import torch
-from dmlnb import explore, plots
+from dmlnb.course import demos, plots
 plots.notebook_setup(seed=0)
 labels = torch.arange(200) % 10
 images = (40 + 20 * labels).view(-1, 1, 1, 1).expand(-1, 1, 32, 32).to(torch.uint8)
@@ -21,7 +21,7 @@ eye, noise = torch.eye(10)[labels], torch.randn(200, 10)
 rows = {"tight": eye + 0.1 * noise, "loose": eye + noise}
 explorer = explore.EmbeddingExplorer(images, rows, labels)
 """
-SLIDER = "explore.slider_demo(plots.draw_prototype_demo, num_prototypes=(1, 16, 1, 5))"
+SLIDER = "demos.slider_demo(plots.draw_prototype_demo, num_prototypes=(1, 16, 1, 5))"
 
 
 def test_the_explorer_and_a_slider_with_ipywidgets_7(chromium, tmp_path_factory):

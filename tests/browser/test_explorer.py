@@ -13,7 +13,7 @@ import torch
 from dmlnb.explore import EmbeddingExplorer
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GeneralizedSumPooling
-from dmlnb.plots import notebook_setup
+from dmlnb.course.plots import notebook_setup
 notebook_setup(seed=0)
 labels = torch.arange(400) % 20
 images = (40 + 10 * labels).view(-1, 1, 1, 1).expand(-1, 1, 32, 32).to(torch.uint8)

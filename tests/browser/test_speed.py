@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 MANY = """
 import torch
 from dmlnb.explore import EmbeddingExplorer
-from dmlnb.plots import notebook_setup
+from dmlnb.course.plots import notebook_setup
 notebook_setup(seed=0)
 n = {number}
 labels = torch.arange(n) % 50

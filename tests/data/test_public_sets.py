@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from dmlnb.data.benchmarks import ImageFiles, cars196, cub200, in_shop, online_products
+from dmlnb.data.public_sets import ImageFiles, cars196, cub200, in_shop, online_products
 
 
 def draw(path, mode="RGB", colour=0):

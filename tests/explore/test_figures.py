@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dmlnb.plots import (
+from dmlnb.course.plots import (
     METHOD_COLORS,
     class_colors,
     class_markers,
@@ -18,7 +18,8 @@ from dmlnb.plots import (
     png_bytes,
     style,
 )
-from dmlnb.plots.style import METHOD_MARKERS, to_numpy
+from dmlnb.course.plots.palette import METHOD_MARKERS
+from dmlnb.explore.figures import to_numpy
 
 
 def test_methods_have_colours_of_their_own_and_neighbours_differ_in_marker():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.plots import contact_sheet, neighbour_rows, png_bytes, pooling_overlay
-from dmlnb.plots.style import HIT, MISS
+from dmlnb.course.plots import contact_sheet, neighbour_rows, png_bytes, pooling_overlay
+from dmlnb.explore.figures import HIT, MISS
 
 GREY = torch.randint(0, 256, (12, 1, 16, 16), dtype=torch.uint8)
 MASKS = torch.zeros(12, 16, 16, dtype=torch.bool)

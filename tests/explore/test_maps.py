@@ -3,8 +3,8 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from dmlnb.plots import embedding_map, png_bytes, project
-from dmlnb.plots.style import FAINT
+from dmlnb.course.plots import embedding_map, png_bytes, project
+from dmlnb.explore.figures import FAINT
 
 
 def test_pca_is_pca():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dmlnb.losses import batch_distances
+from dmlnb.geometry import batch_distances
 
 
 def differences(x):

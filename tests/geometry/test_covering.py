@@ -4,15 +4,14 @@ import math
 import pytest
 import torch
 
-from dmlnb.covering import (
+from dmlnb.geometry import (
+    cover_radius,
     interclass_distance,
     k_center_profile,
-    pair_terms,
     proxy_cover,
     proxy_spread,
-    violation_rate,
 )
-from dmlnb.geometry import cover_radius
+from dmlnb.losses import pair_terms, violation_rate
 
 
 def case(n=20, c=3, k=2, d=4):
@@ -43,7 +42,7 @@ def test_proxy_cover_of_samples_on_proxies_absent_classes_and_half_precision():
 def test_proxy_cover_in_blocks(monkeypatch):
     x, y, proxies = case()
     whole = proxy_cover(x, y, proxies)
-    monkeypatch.setattr("dmlnb.covering._BLOCK", 9)
+    monkeypatch.setattr("dmlnb.geometry.covering._BLOCK", 9)
     assert torch.equal(proxy_cover(x, y, proxies), whole)
 
 
@@ -84,7 +83,7 @@ def test_interclass_distance_against_a_loop(monkeypatch):
     ]
     found = interclass_distance(x, y)
     assert found.item() == pytest.approx(sum(pairs) / len(pairs))
-    monkeypatch.setattr("dmlnb.covering._BLOCK", 20)
+    monkeypatch.setattr("dmlnb.geometry.covering._BLOCK", 20)
     assert torch.isclose(interclass_distance(x, y), found)
 
 

@@ -258,7 +258,7 @@ def test_in_shop_fits_in_one_gibibyte():
     """3,997 classes, pool 7, 128 coordinates, 7 proxies: selection and one step of each loss, in a fresh process."""
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.chance", "--quick"], cwd=root, capture_output=True, text=True
+        [sys.executable, "-m", "timings.chance", "--quick"], cwd=root, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     peak = float(done.stdout.split("highest")[1].split()[0])

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from dmlnb.losses import kalman_update, prior_of, recursive_fit, ridge_predictor, start_fit
-from dmlnb.losses.recursive import VARIANTS, LinearFit
+from dmlnb.prototypes import kalman_update, prior_of, recursive_fit, ridge_predictor, start_fit
+from dmlnb.prototypes.recursive import VARIANTS, LinearFit
 
 M, D, RIDGE = 4, 2, 0.3
 

@@ -98,7 +98,7 @@ def test_one_huge_class_beside_small_ones_and_k_beyond_the_gallery():
 def test_blocks_do_not_change_the_answer(monkeypatch):
     embeddings, labels = torch.randn(130, 5), torch.randint(0, 9, (130,))
     whole = evaluate(embeddings, labels)
-    monkeypatch.setattr("dmlnb.retrieval._BLOCK", 100)
+    monkeypatch.setattr("dmlnb.retrieval.report._BLOCK", 100)
     parts = evaluate(embeddings, labels)
     assert parts.map_at_r == pytest.approx(whole.map_at_r) and parts.recall_at == whole.recall_at
 

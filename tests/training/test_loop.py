@@ -3,12 +3,12 @@ import math
 import pytest
 import torch
 
-from dmlnb.checkpoints import load_checkpoint, save_checkpoint
 from dmlnb.data import ClassBatches
 from dmlnb.losses import ProxyAnchorLoss, contrastive_loss
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import hold_then_linear, make_optimizer, train
+from dmlnb.training.checkpoints import load_checkpoint, save_checkpoint
 
 STEPS = 8
 
@@ -156,7 +156,7 @@ def test_an_unwritable_place_leaves_no_partial_file(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr("dmlnb.checkpoints.save_file", broken)
+    monkeypatch.setattr("dmlnb.training.checkpoints.save_file", broken)
     with pytest.raises(OSError, match="disk full"):
         save_checkpoint(tmp_path / "b.safetensors", net)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

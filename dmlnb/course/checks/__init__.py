@@ -1,15 +1,15 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
-from dmlnb.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
-from dmlnb.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
-from dmlnb.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
-from dmlnb.checks.maps import inside, lay_on, neighbours_kept
-from dmlnb.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
-from dmlnb.checks.questions import predict
-from dmlnb.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
-from dmlnb.checks.retrieval import average_precision_at_r, recall_at_1
-from dmlnb.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.checks.transport import cheapest_tokens, gated_sum, gates, scores
+from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
+from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
+from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
+from dmlnb.course.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
+from dmlnb.course.checks.questions import predict
+from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
+from dmlnb.course.checks.retrieval import average_precision_at_r, recall_at_1
+from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
+from dmlnb.course.checks.transport import cheapest_tokens, gated_sum, gates, scores
 
 __all__ = [
     "add_matches",

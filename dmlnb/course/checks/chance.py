@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmlnb import covering, geometry
-from dmlnb.checks.core import Property, check
+from dmlnb import geometry
+from dmlnb.course.checks.core import Property, check
 
 
 def farthest_first(attempt: Any = None) -> Callable:
@@ -85,7 +85,7 @@ def proxy_cover(attempt: Any = None) -> Callable:
     x, y = torch.tensor([[0.0], [2.0], [10.0], [11.0]]), torch.tensor([0, 0, 1, 1])
     return check(
         attempt,
-        covering.proxy_cover,
+        geometry.proxy_cover,
         [
             Property(
                 "one radius a class",

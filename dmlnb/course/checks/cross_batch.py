@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from dmlnb import losses
-from dmlnb.checks.core import Property, check
+from dmlnb.course.checks.core import Property, check
+from dmlnb.prototypes import LinearFit, kalman_update, prior_of
 
 
 def ridge_predictor(attempt: Any = None) -> Callable:
@@ -158,8 +159,8 @@ def cross_batch_loss(attempt: Any = None) -> Callable:
 
 
 def _proximal_step(prototypes: Tensor, attributes: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    last = losses.LinearFit(prototypes, torch.eye(len(prototypes)))
-    return losses.kalman_update(losses.prior_of(last, "proximal", ridge), attributes, targets).prototypes
+    last = LinearFit(prototypes, torch.eye(len(prototypes)))
+    return kalman_update(prior_of(last, "proximal", ridge), attributes, targets).prototypes
 
 
 def _first_half(labels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dmlnb import distill
-from dmlnb.checks.core import Property, check
+from dmlnb.course.checks.core import Property, check
 from dmlnb.models.kd_layer import cosine_conv
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmlnb.checks.core import Property, check
+from dmlnb.course.checks.core import Property, check
 
 
 def neighbours_kept(attempt: Any = None) -> Callable:

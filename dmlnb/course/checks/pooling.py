@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dmlnb import geometry
 from dmlnb import pooling as pooled
-from dmlnb.checks.core import Property, check
+from dmlnb.course.checks.core import Property, check
 
 
 def gap(attempt: Any = None) -> Callable:

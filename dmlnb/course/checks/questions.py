@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dmlnb.checks.core import NOT_ATTEMPTED
+from dmlnb.course.checks.core import NOT_ATTEMPTED
 
 
 @dataclass(frozen=True)

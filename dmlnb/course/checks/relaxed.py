@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dmlnb import losses
-from dmlnb.checks.core import Property, _verdict, check
+from dmlnb.course.checks.core import Property, _verdict, check
 
 
 def relaxed_labels(attempt: Any = None) -> Callable:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmlnb.checks.core import Property, check
+from dmlnb.course.checks.core import Property, check
 from dmlnb.losses import class_template_loss
 from dmlnb.models import entropy_assignment
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmlnb.checks.core import Property, check
+from dmlnb.course.checks.core import Property, check
 from dmlnb.pooling.gates import gates_of_mass
 from dmlnb.pooling.transport import token_scores
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from dmlnb.plots.style import png_bytes
+from dmlnb.explore.figures import png_bytes
 
 SCREEN_DPI = 80
 

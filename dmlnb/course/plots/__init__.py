@@ -1,8 +1,7 @@
 """Figures: arrays in, a matplotlib Figure out, in one look."""
 
-from dmlnb.plots.assignment import assignment_maps
-from dmlnb.plots.chance_demo import draw_chance_demo
-from dmlnb.plots.covering import (
+from dmlnb.course.plots.chance_demo import draw_chance_demo
+from dmlnb.course.plots.covering import (
     cover_points,
     disc_projections,
     disc_violation,
@@ -11,19 +10,18 @@ from dmlnb.plots.covering import (
     draw_differences,
     draw_disc_projections,
 )
-from dmlnb.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
-from dmlnb.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
-from dmlnb.plots.images import contact_sheet, neighbour_rows, pooling_overlay
-from dmlnb.plots.lines import draw_bound, draw_curve
-from dmlnb.plots.maps import embedding_map, project
-from dmlnb.plots.prototypes import demo_tokens, draw_histogram_assignment, draw_prototype_demo
-from dmlnb.plots.recursion import (
+from dmlnb.course.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
+from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
+from dmlnb.course.plots.lines import draw_bound, draw_curve
+from dmlnb.course.plots.palette import METHOD_COLORS, method_color, method_marker
+from dmlnb.course.plots.prototypes import demo_tokens, draw_histogram_assignment, draw_prototype_demo
+from dmlnb.course.plots.recursion import (
     draw_histogram_patches,
     draw_recursion,
     draw_recursion_steps,
     recursion_world,
 )
-from dmlnb.plots.relaxed import (
+from dmlnb.course.plots.relaxed import (
     draw_configurations,
     draw_label_maps,
     draw_pair_demo,
@@ -32,20 +30,19 @@ from dmlnb.plots.relaxed import (
     toy_source,
     toy_transfer,
 )
-from dmlnb.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
-from dmlnb.plots.setup import notebook_setup
-from dmlnb.plots.style import (
-    METHOD_COLORS,
-    class_colors,
-    class_markers,
-    method_color,
-    method_marker,
-    new_figure,
-    png_bytes,
-    style,
+from dmlnb.course.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
+from dmlnb.course.plots.setup import notebook_setup
+from dmlnb.course.plots.templates import (
+    draw_assignment_sweep,
+    draw_region_match,
+    match_maps,
+    template_patches,
 )
-from dmlnb.plots.templates import draw_assignment_sweep, draw_region_match, match_maps, template_patches
-from dmlnb.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
+from dmlnb.course.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
+from dmlnb.explore.assignment import assignment_maps
+from dmlnb.explore.figures import class_colors, class_markers, new_figure, png_bytes, style
+from dmlnb.explore.images import contact_sheet, neighbour_rows, pooling_overlay
+from dmlnb.explore.maps import embedding_map, project
 
 __all__ = [
     "METHOD_COLORS",

@@ -6,10 +6,16 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dmlnb.covering import pair_terms, proxy_cover, proxy_spread, violation_rate
-from dmlnb.losses import AlternatingProjection, ChanceConstrainedLoss, contrastive_loss
-from dmlnb.plots.covering import cover_panel, cover_points
-from dmlnb.plots.style import MISS, SOFT, class_colors, new_figure, style
+from dmlnb.course.plots.covering import cover_panel, cover_points
+from dmlnb.explore.figures import MISS, SOFT, class_colors, new_figure, style
+from dmlnb.geometry import proxy_cover, proxy_spread
+from dmlnb.losses import (
+    AlternatingProjection,
+    ChanceConstrainedLoss,
+    contrastive_loss,
+    pair_terms,
+    violation_rate,
+)
 
 SUB_PROBLEMS, STEPS, RATE = 6, 20, 0.05
 BOUNDARY, MARGIN = 0.5, 0.5  # β and α: positive pairs as near as β - α = 0, negative pairs beyond β + α = 1

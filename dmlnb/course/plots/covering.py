@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from dmlnb.covering import proxy_cover
-from dmlnb.geometry import greedy_k_center
-from dmlnb.plots.style import (
+from dmlnb.explore.figures import (
     ACCENT,
     FAINT,
     INK,
@@ -24,6 +22,7 @@ from dmlnb.plots.style import (
     square_limits,
     style,
 )
+from dmlnb.geometry import greedy_k_center, proxy_cover
 
 
 @style()
@@ -231,8 +230,8 @@ def draw_differences(values: dict[str, np.ndarray], xlabel: str, *, title: str =
 
     Taught in notebook 04.
     """
-    from dmlnb.plots.style import method_color
-    from dmlnb.results import interval
+    from dmlnb.course.plots.palette import method_color
+    from dmlnb.course.results import interval
 
     if not values:
         raise ValueError("values: expected at least one method, got none")

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from dmlnb.plots.style import FAINT, INK, SOFT, method_color, method_marker, new_figure, style, to_numpy
-from dmlnb.results import interval
+from dmlnb.course.plots.palette import method_color, method_marker
+from dmlnb.course.results import interval
+from dmlnb.explore.figures import FAINT, INK, SOFT, new_figure, style, to_numpy
 
 _NOT_METRICS = ("step", "loss", "lr", "images_per_second")
 

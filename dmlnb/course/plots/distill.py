@@ -7,8 +7,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dmlnb.plots.images import _pictures
-from dmlnb.plots.style import ACCENT, FAINT, SOFT, class_colors, method_color, new_figure, style, to_numpy
+from dmlnb.course.plots.palette import method_color
+from dmlnb.explore.figures import ACCENT, FAINT, SOFT, class_colors, new_figure, style, to_numpy
+from dmlnb.explore.images import _pictures
 
 
 @style()

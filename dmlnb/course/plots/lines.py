@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from dmlnb.plots.style import METHOD_COLORS, MISS, class_colors, new_figure, style
+from dmlnb.course.plots.palette import METHOD_COLORS
+from dmlnb.explore.figures import MISS, class_colors, new_figure, style
 
 
 @style()

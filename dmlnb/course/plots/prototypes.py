@@ -9,8 +9,8 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from dmlnb.explore.figures import FAINT, INK, MISS, SOFT, class_colors, new_figure, square_limits, style
 from dmlnb.geometry import cover_radius, greedy_k_center
-from dmlnb.plots.style import FAINT, INK, MISS, SOFT, class_colors, new_figure, square_limits, style
 from dmlnb.pooling.histogram import soft_assignment
 
 

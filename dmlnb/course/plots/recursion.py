@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from dmlnb.losses.recursive import VARIANTS, LinearFit, recursive_fit
-from dmlnb.plots.style import FAINT, INK, SOFT, class_colors, new_figure, style
+from dmlnb.explore.figures import FAINT, INK, SOFT, class_colors, new_figure, style
+from dmlnb.prototypes.recursive import VARIANTS, LinearFit, recursive_fit
 
 NOISE = 0.15  # standard deviation of an observed vector, per coordinate
 PER_BATCH = 4

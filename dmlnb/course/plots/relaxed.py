@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dmlnb.losses.relaxed import relative_distances, relaxed_contrastive_loss, relaxed_labels
-from dmlnb.plots.style import (
+from dmlnb.explore.figures import (
     ACCENT,
     FAINT,
     HIT,
@@ -23,6 +22,7 @@ from dmlnb.plots.style import (
     new_figure,
     style,
 )
+from dmlnb.losses.relaxed import relative_distances, relaxed_contrastive_loss, relaxed_labels
 
 POINTS, STEPS = 24, 60
 

@@ -7,7 +7,7 @@ from matplotlib.patches import Circle
 from torch import Tensor
 
 from dmlnb._inputs import require_labels
-from dmlnb.plots.style import FAINT, HIT, INK, MISS, SOFT, class_colors, class_markers, new_figure, style
+from dmlnb.explore.figures import FAINT, HIT, INK, MISS, SOFT, class_colors, class_markers, new_figure, style
 
 
 @style()

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 import dmlnb
-from dmlnb.plots.style import png_bytes
+from dmlnb.explore.figures import png_bytes
 
 
 def notebook_setup(seed: int = 0, threads: int | None = None) -> torch.device:

@@ -7,9 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dmlnb.models import entropy_assignment, hard_assignment, quadratic_assignment
-from dmlnb.plots.images import _MARGIN, _frame, _pictures, _show
-from dmlnb.plots.style import (
+from dmlnb.explore.figures import (
     ACCENT,
     FAINT,
     HIT,
@@ -22,6 +20,8 @@ from dmlnb.plots.style import (
     style,
     to_numpy,
 )
+from dmlnb.explore.images import _MARGIN, _frame, _pictures, _show
+from dmlnb.models import entropy_assignment, hard_assignment, quadratic_assignment
 
 _OTHERS = (0.4, -0.3)  # scores of the two templates that stand still
 

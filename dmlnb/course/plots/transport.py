@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
+from dmlnb.explore.figures import ACCENT, FAINT, INK, MISS, SOFT, class_colors, new_figure, style, to_numpy
 from dmlnb.geometry import pairwise_distances
-from dmlnb.plots.style import ACCENT, FAINT, INK, MISS, SOFT, class_colors, new_figure, style, to_numpy
 from dmlnb.pooling.transport import TransportPlan, partial_transport
 
 _LINE = 60.0  # points of line width for the mass 1

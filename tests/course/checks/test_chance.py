@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dmlnb import checks
+from dmlnb.course import checks
 
 
 def farthest_first(points, k):

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from dmlnb import checks
+from dmlnb.course import checks
 
 # --- what readers may hand in -------------------------------------------------------------------------------------
 

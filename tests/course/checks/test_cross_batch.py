@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from dmlnb import checks
-from dmlnb.losses import CrossBatchLoss, recursive_fit, ridge_predictor
-from dmlnb.plots import recursion_world
+from dmlnb.course import checks
+from dmlnb.course.plots import recursion_world
+from dmlnb.losses import CrossBatchLoss
+from dmlnb.prototypes import recursive_fit, ridge_predictor
 
 # --- what readers may hand in -------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from dmlnb import checks
+from dmlnb.course import checks
 
 
 def cosines(features, templates, scale):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb import checks
+from dmlnb.course import checks
 from dmlnb.explore import EmbeddingAtlas
 
 # --- what readers may hand in -------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from dmlnb import checks
-from dmlnb.checks.questions import QUESTIONS
+from dmlnb.course import checks
+from dmlnb.course.checks.questions import QUESTIONS
 from dmlnb.geometry import cover_radius, greedy_k_center
 from dmlnb.pooling import hard_histogram
 from dmlnb.retrieval import evaluate

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from dmlnb import checks
+from dmlnb.course import checks
+from dmlnb.course.plots.relaxed import pair_slope
 from dmlnb.losses import RelaxedContrastiveLoss, relative_distances, relaxed_contrastive_loss, relaxed_labels
 from dmlnb.losses import relaxed_labels as package_labels
-from dmlnb.plots.relaxed import pair_slope
 
 EPS = 1e-12
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, relu, softmax
 
-from dmlnb import checks
+from dmlnb.course import checks
 from dmlnb.losses import class_template_loss
 from dmlnb.models import TemplateBlock
 

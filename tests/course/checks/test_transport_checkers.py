@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import sigmoid
 
-from dmlnb import checks
+from dmlnb.course import checks
 
 
 def bisect(scores, mass):

@@ -6,8 +6,8 @@ import re
 import ipywidgets
 import pytest
 
-from dmlnb import plots
-from dmlnb.explore import SliderDemo, slider_demo
+from dmlnb.course import plots
+from dmlnb.course.demos import SliderDemo, slider_demo
 
 DEMOS = {
     "prototypes": (

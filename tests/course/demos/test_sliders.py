@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from dmlnb import plots
-from dmlnb.explore import slider_demo
+from dmlnb.course import plots
+from dmlnb.course.demos import slider_demo
 
 
 def picture(demo) -> bytes:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.covering import proxy_cover
-from dmlnb.plots import (
+from dmlnb.course.plots import (
     cover_points,
     disc_projections,
     disc_violation,
@@ -16,8 +15,9 @@ from dmlnb.plots import (
     draw_disc_projections,
     png_bytes,
 )
-from dmlnb.plots.chance_demo import PlaneNet, chance_states
-from dmlnb.plots.covering import DISCS
+from dmlnb.course.plots.chance_demo import PlaneNet, chance_states
+from dmlnb.course.plots.covering import DISCS
+from dmlnb.geometry import proxy_cover
 
 
 def test_the_title_tells_the_mean_cover_of_what_is_drawn():

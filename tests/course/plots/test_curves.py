@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.plots import (
+from dmlnb.course.plots import (
     draw_reconstruction_curve,
     method_bars,
     method_color,
@@ -10,8 +10,8 @@ from dmlnb.plots import (
     png_bytes,
     training_curve,
 )
-from dmlnb.plots.curves import _running_mean
-from dmlnb.results import interval
+from dmlnb.course.plots.curves import _running_mean
+from dmlnb.course.results import interval
 
 
 def history(steps=40, metrics=True):

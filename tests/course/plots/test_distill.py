@@ -3,7 +3,7 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from dmlnb.plots import draw_class_belief, draw_decision_matrix, draw_region, png_bytes, template_maps
+from dmlnb.course.plots import draw_class_belief, draw_decision_matrix, draw_region, png_bytes, template_maps
 
 IMAGES = torch.randint(0, 256, (3, 1, 32, 32), dtype=torch.uint8)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb import plots
+from dmlnb.course import plots
 
 
 def test_draw_curve_draws_each_named_curve():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.plots import demo_tokens, draw_histogram_assignment, draw_prototype_demo, png_bytes
+from dmlnb.course.plots import demo_tokens, draw_histogram_assignment, draw_prototype_demo, png_bytes
 from dmlnb.pooling import hard_histogram, soft_histogram
 
 

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.losses import recursive_fit
-from dmlnb.losses.recursive import VARIANTS
-from dmlnb.plots import (
+from dmlnb.course.plots import (
     draw_histogram_patches,
     draw_recursion,
     draw_recursion_steps,
     png_bytes,
     recursion_world,
 )
+from dmlnb.prototypes import recursive_fit
+from dmlnb.prototypes.recursive import VARIANTS
 
 
 def test_the_world_is_linear_up_to_its_noise_and_turns():

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.losses import RelaxedContrastiveLoss, relaxed_labels
-from dmlnb.plots import (
+from dmlnb.course.plots import (
     draw_configurations,
     draw_label_maps,
     draw_pair_demo,
@@ -13,7 +12,8 @@ from dmlnb.plots import (
     toy_source,
     toy_transfer,
 )
-from dmlnb.plots.relaxed import fit_circle, forces, pair_energy, pair_slope
+from dmlnb.course.plots.relaxed import fit_circle, forces, pair_energy, pair_slope
+from dmlnb.losses import RelaxedContrastiveLoss, relaxed_labels
 
 
 def test_the_slope_is_the_derivative_of_the_energy():

@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 
-from dmlnb.plots import draw_ranking, draw_retrieval_toy, png_bytes, retrieval_toy
+from dmlnb.course.plots import draw_ranking, draw_retrieval_toy, png_bytes, retrieval_toy
 from dmlnb.retrieval import evaluate
 
 

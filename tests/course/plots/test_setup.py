@@ -7,7 +7,7 @@ import torch
 from nbclient import NotebookClient
 
 import dmlnb
-from dmlnb.plots import notebook_setup
+from dmlnb.course.plots import notebook_setup
 
 
 @pytest.fixture(autouse=True)
@@ -42,11 +42,11 @@ def test_bad_arguments(arguments, name):
 
 
 CELLS = {
-    "setup": "from dmlnb import explore, plots\ndevice = plots.notebook_setup(0)",
+    "setup": "from dmlnb.course import demos, plots\ndevice = plots.notebook_setup(0)",
     "value": "plots.draw_retrieval_toy(0, 1)",
     "no value": "figure = plots.draw_retrieval_toy(0, 1)",
     "two": "from IPython.display import display\ndisplay(figure)\ndisplay(figure)",
-    "demo": "demo = explore.slider_demo(plots.draw_retrieval_toy, query=(0, 5, 1, 0))\ndemo",
+    "demo": "demo = demos.slider_demo(plots.draw_retrieval_toy, query=(0, 5, 1, 0))\ndemo",
     "move": "demo.controls['query'].value = 3",
     "pyplot": "import matplotlib.pyplot as plt\nlines = plt.plot([1, 2])",
     "after pyplot": "figure",

@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 import torch
 
+from dmlnb.course.plots import (
+    draw_assignment_sweep,
+    draw_region_match,
+    match_maps,
+    png_bytes,
+    template_patches,
+)
+from dmlnb.explore.figures import HIT, MISS
 from dmlnb.models import entropy_assignment, hard_assignment, quadratic_assignment
-from dmlnb.plots import draw_assignment_sweep, draw_region_match, match_maps, png_bytes, template_patches
-from dmlnb.plots.style import HIT, MISS
 
 
 def test_the_sweep_shows_the_packages_shares():

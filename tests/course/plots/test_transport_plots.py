@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from dmlnb.course.plots import draw_pooling_plan, draw_transport, draw_transport_demo, png_bytes
 from dmlnb.geometry import pairwise_distances
-from dmlnb.plots import draw_pooling_plan, draw_transport, draw_transport_demo, png_bytes
 from dmlnb.pooling import partial_transport
 
 

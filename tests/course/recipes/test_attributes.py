@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from dmlnb.course.recipes import glyph_baseline, glyph_with_attributes
 from dmlnb.data import Glyphs
 from dmlnb.losses import CrossBatchLoss
 from dmlnb.pooling import GlobalAveragePooling, HistogramPooling
-from dmlnb.recipes import glyph_baseline, glyph_with_attributes
 
 
 @pytest.fixture(scope="module")

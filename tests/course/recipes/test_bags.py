@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from dmlnb.course.recipes import bag_baseline, glyph_baseline
 from dmlnb.data import TokenBags
 from dmlnb.pooling import GeneralizedSumPooling, GlobalAveragePooling
-from dmlnb.recipes import bag_baseline, glyph_baseline
 from dmlnb.retrieval import evaluate
 
 

@@ -1,8 +1,9 @@
 import torch
 from torch.nn.functional import cross_entropy
 
+from dmlnb.course.recipes import train_letters
+from dmlnb.data import cyrillic_letters
 from dmlnb.models import StagedClassifier, small_resnet
-from dmlnb.recipes import cyrillic_letters, train_letters
 
 
 def test_letters_are_cyrillic_and_another_seed_gives_other_images():
@@ -39,7 +40,9 @@ def test_training_repeats_itself_and_ends_in_evaluation_mode():
 def test_the_device_is_passed_on(monkeypatch):
     """Where there is CUDA, an unnamed device would move network and loss there."""
     seen = []
-    monkeypatch.setattr("dmlnb.recipes.letters.train", lambda *_, device, **__: seen.append(device) or [])
+    monkeypatch.setattr(
+        "dmlnb.course.recipes.letters.train", lambda *_, device, **__: seen.append(device) or []
+    )
     data, net = cyrillic_letters(2), torch.nn.Linear(1, 1)
     train_letters(net, cross_entropy, data, steps=1, device="cpu")
     train_letters(net, cross_entropy, data, steps=1)

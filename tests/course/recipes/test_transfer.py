@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
+from dmlnb.course.recipes import glyph_transfer
 from dmlnb.data import Glyphs
 from dmlnb.losses import RelaxedContrastiveLoss
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GeneralizedMeanPooling
-from dmlnb.recipes import glyph_transfer
 
 TINY = {"widths": (4, 8, 8, 8), "dim": 5, "progress": False, "device": "cpu"}
 

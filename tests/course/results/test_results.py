@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmlnb import results
+from dmlnb.course import results
 
 
 def study(**runs):
@@ -55,7 +55,7 @@ STORED = sorted(file.stem for file in Path(results.__file__).parent.glob("*.json
 @pytest.mark.parametrize("name", [name for name in STORED if not name.endswith("_search")])
 def test_stored_studies_say_how_they_were_made(name):
     stored = results.load(name)
-    assert stored["command"].startswith("python -m benchmarks.")
+    assert stored["command"].startswith("python -m studies.")
     assert stored["date"] and stored["device"] and stored["versions"]["torch"]
     seeds = {method: [run["seed"] for run in runs] for method, runs in stored["runs"].items()}
     assert all(len(s) >= 5 and s == next(iter(seeds.values())) for s in seeds.values())

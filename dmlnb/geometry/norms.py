@@ -1,0 +1,58 @@
+"""Norms: vectors on the unit sphere or clipped to the unit ball."""
+
+import torch
+from torch import Tensor
+
+
+def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
+    """Project vectors on the closed unit ball: $v / \\max(1, \\lVert v \\rVert)$.
+
+    The gradient is the identity inside the ball and on its surface, and $(I - \\hat v \\hat v^\\top) /
+    \\lVert v \\rVert$ outside. Unlike $v / \\lVert v \\rVert$ it is 1-Lipschitz and harmless at zero.
+
+    Args:
+        v: any shape, floating point; norms of float16 and bfloat16 are computed in float32.
+        dim: the axis that holds the coordinates.
+
+    Returns:
+        As `v`.
+
+    Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code). Taught in notebooks 02
+    and 04.
+    """
+    norm = torch.linalg.vector_norm(v, dim=dim, keepdim=True, dtype=_wide(v))
+    return (v / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)
+
+
+def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
+    """Rows on the unit sphere (`"sphere"`), clipped to the unit ball (`"ball"`), or untouched (None).
+
+    On the sphere every row but zero gets norm 1, however large or small it is; zero stays zero.
+
+    Args:
+        v: `(..., d)`, floating point.
+        how: `"sphere"`, `"ball"` or None.
+
+    Returns:
+        As `v`.
+
+    Raises:
+        ValueError: for any other `how`.
+    """
+    if how == "sphere":
+        wide = v.to(_wide(v))
+        size = wide.detach().abs().amax(dim=-1, keepdim=True)  # squares beyond 1e15 or below 1e-15 need care
+        extreme = ((size > 1e15) & (size < torch.inf)) | ((size < 1e-15) & (size > 0))
+        wide = wide / torch.where(extreme, size, torch.ones_like(size))
+        norm = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        return (wide / torch.where(norm > 0, norm, torch.ones_like(norm))).to(v.dtype)
+    if how == "ball":
+        return clip_to_ball(v)
+    if how is None:
+        return v
+    raise ValueError(f"normalize, how: expected 'sphere', 'ball' or None, got {how!r}")
+
+
+def _wide(v: Tensor) -> torch.dtype:
+    """The dtype to compute in: that of `v`, at least float32."""
+    return torch.promote_types(v.dtype, torch.float32)
