@@ -1,4 +1,4 @@
-"""What every function does with its arguments first: one clear error that names the argument, and a wide enough dtype."""
+"""What every function does with its arguments first: one clear error naming the argument, and a dtype wide enough."""
 
 from contextlib import AbstractContextManager
 

@@ -3,27 +3,34 @@
 from dmlnb.models.assignment import Assignment, entropy_assignment, hard_assignment, quadratic_assignment
 from dmlnb.models.attributes import AttributeNet
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
-from dmlnb.models.beside import SideBySide, trace
-from dmlnb.models.classifier import Reading, StagedClassifier, read_all
+from dmlnb.models.beside import Beside
+from dmlnb.models.classifier import StagedClassifier, read_all
+from dmlnb.models.embedding import embed
 from dmlnb.models.kd_layer import KDLayer
-from dmlnb.models.network import EmbeddingNet, embed
+from dmlnb.models.network import EmbeddingNet
+from dmlnb.models.reading import Reading, read
+from dmlnb.models.side_by_side import SideBySide, trace
+from dmlnb.models.stages import Stages
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
 __all__ = [
     "Assignment",
     "AttributeNet",
+    "Beside",
     "CosineTemplates",
     "EmbeddingNet",
     "KDLayer",
     "Matches",
     "Reading",
     "SideBySide",
+    "Stages",
     "StagedClassifier",
     "TemplateBlock",
     "embed",
     "entropy_assignment",
     "hard_assignment",
     "quadratic_assignment",
+    "read",
     "read_all",
     "small_resnet",
     "torchvision_backbone",

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from dmlnb.models.stages import Stages
+
 
 class Shortcut(nn.Conv2d):
     """A 1x1 convolution with a stride, without bias; with fewer than 8 channels it first takes the pixels it needs.
@@ -30,6 +32,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
         super().__init__()
+        self.out_channels = out_channels
         self.residual = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
@@ -44,7 +47,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.shortcut(x) + self.residual(x))
 
 
-def small_resnet(in_channels: int = 1, widths: tuple[int, int, int, int] = (16, 24, 48, 64)) -> nn.Sequential:
+def small_resnet(in_channels: int = 1, widths: tuple[int, int, int, int] = (16, 24, 48, 64)) -> Stages:
     """A residual network small enough to train on two CPU cores in a minute.
 
     A 5x5 stem with stride 2, then three residual blocks, the second with stride 2: a 32x32 image becomes an 8x8 map.
@@ -65,7 +68,7 @@ def small_resnet(in_channels: int = 1, widths: tuple[int, int, int, int] = (16, 
     if len(widths) != 4 or min(widths) < 1:
         raise ValueError(f"widths: expected four positive channel counts, got {widths}")
     stem, first, second, third = widths
-    net = nn.Sequential(
+    return Stages(
         nn.Conv2d(in_channels, stem, 5, stride=2, padding=2, bias=False),
         nn.BatchNorm2d(stem),
         nn.ReLU(inplace=True),
@@ -73,8 +76,6 @@ def small_resnet(in_channels: int = 1, widths: tuple[int, int, int, int] = (16, 
         ResidualBlock(first, second, stride=2),
         ResidualBlock(second, third),
     )
-    net.out_channels = third
-    return net
 
 
 class TorchvisionBackbone(nn.Module):

@@ -1,7 +1,9 @@
 """An embedding network: backbone, pooling and one linear map, in either order."""
 
-import torch
 from torch import Tensor, nn
+
+from dmlnb.models.reading import Reading
+from dmlnb.models.stages import Stages
 
 
 class EmbeddingNet(nn.Module):
@@ -45,10 +47,7 @@ class EmbeddingNet(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """The map that the pooling sees: `(B, c, S, S) -> (B, C or dim, H, W)`."""
-        if images.ndim != 4 or not images.is_floating_point():
-            raise ValueError(
-                f"images: expected floating point of shape (B, c, S, S), got {images.dtype} {tuple(images.shape)}"
-            )
+        _require_images(images)
         features = self.backbone(images)  # (B, C, H, W)
         return features if self.project == "after" else self.linear(features)
 
@@ -56,34 +55,25 @@ class EmbeddingNet(nn.Module):
         pooled = self.pooling(self.features(images))  # (B, C or dim)
         return self.linear(pooled) if self.project == "after" else pooled  # (B, dim)
 
+    def read(self, images: Tensor) -> Reading:
+        """The forward pass with all that one may want to see of it: `(B, c, S, S) -> Reading`."""
+        _require_images(images)
+        if isinstance(self.backbone, Stages):
+            features, maps, scores = self.backbone.read(images)
+        else:
+            features, maps, scores = self.backbone(images), {}, {}
+        if self.project == "before":
+            features = self.linear(features)
+        if hasattr(self.pooling, "pool"):
+            vector, weights, attributes = self.pooling.pool(features)
+        else:
+            vector, weights, attributes = self.pooling(features), None, None
+        embeddings = self.linear(vector) if self.project == "after" else vector  # (B, dim)
+        return Reading(embeddings, vector, weights, attributes, maps=maps, scores=scores)
 
-@torch.inference_mode()
-def embed(net: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Embeddings of a whole data set, in evaluation mode and without gradients.
 
-    Args:
-        net: an embedding network, `(B, c, S, S) -> (B, d)` (or anything `-> (B, ...)`, such as `net.features`).
-        images: `(N, c, S, S)`, uint8 grey levels or floating point.
-        batch_size: images at a time.
-
-    Returns:
-        `(N, d)` float32 on the CPU.
-
-    Raises:
-        ValueError: if there is no image.
-
-    Taught in notebook 00.
-    """
-    from dmlnb.data import to_float
-
-    if len(images) == 0:
-        raise ValueError("images: expected at least one, got none")
-    owner = getattr(net, "__self__", net)  # net.features is a bound method of its network
-    device = next(owner.parameters(), images).device
-    was_training = owner.training
-    owner.eval()
-    try:
-        chunks = [net(to_float(chunk.to(device)).float()).float().cpu() for chunk in images.split(batch_size)]
-    finally:
-        owner.train(was_training)
-    return torch.cat(chunks)
+def _require_images(images: Tensor) -> None:
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(
+            f"images: expected floating point of shape (B, c, S, S), got {images.dtype} {tuple(images.shape)}"
+        )

@@ -67,7 +67,8 @@ def train(
     """Train an embedding network; every method of the course goes through this loop.
 
     Args:
-        net: `(B, c, S, S) -> (B, d)`; changed in place and left on `device`.
+        net: `(B, c, S, S) -> (B, d)`; changed in place and left on `device`. Give `net.read` instead of `net` for a
+            loss that takes a `Reading`.
         loss: `loss(embeddings (B, d), labels (B,)) -> scalar`; when it is a module, its parameters are trained too.
         images: `(N, c, S, S)` uint8, held in memory.
         labels: `(N,)` int64.
@@ -100,6 +101,7 @@ def train(
     if len(batches) == 0:
         raise ValueError("batches: expected at least one index tensor, got none")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    forward, net = net, getattr(net, "__self__", net)  # net.read is a bound method of its network
     net.to(device, memory_format=torch.channels_last).train()
     if isinstance(loss, nn.Module):
         loss.to(device).train()
@@ -123,7 +125,7 @@ def train(
             batch = to_float(images[index].to(device)).contiguous(memory_format=torch.channels_last)
             if augment is not None:
                 batch = augment(batch)
-            value = loss(net(batch), labels[index].to(device))
+            value = loss(forward(batch), labels[index].to(device))
             if not torch.isfinite(value):
                 raise FloatingPointError(
                     f"the loss became {value.item()} at step {step}; try a smaller learning_rate"
