@@ -4,6 +4,7 @@ from dmlnb.models.assignment import Assignment, entropy_assignment, hard_assignm
 from dmlnb.models.attributes import AttributeNet
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
 from dmlnb.models.beside import Beside
+from dmlnb.models.cached import CachedBackbone
 from dmlnb.models.classifier import StagedClassifier, read_all
 from dmlnb.models.embedding import embed
 from dmlnb.models.kd_layer import KDLayer
@@ -17,6 +18,7 @@ __all__ = [
     "Assignment",
     "AttributeNet",
     "Beside",
+    "CachedBackbone",
     "CosineTemplates",
     "EmbeddingNet",
     "KDLayer",
