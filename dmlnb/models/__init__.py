@@ -1,7 +1,6 @@
 """Networks: backbones that end in a feature map, and the embedding network around them."""
 
 from dmlnb.models.assignment import Assignment, entropy_assignment, hard_assignment, quadratic_assignment
-from dmlnb.models.attributes import AttributeNet
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
 from dmlnb.models.beside import Beside
 from dmlnb.models.classifier import StagedClassifier, read_all
@@ -9,20 +8,17 @@ from dmlnb.models.embedding import embed
 from dmlnb.models.kd_layer import KDLayer
 from dmlnb.models.network import EmbeddingNet
 from dmlnb.models.reading import Reading, read
-from dmlnb.models.side_by_side import SideBySide, trace
 from dmlnb.models.stages import Stages
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
 __all__ = [
     "Assignment",
-    "AttributeNet",
     "Beside",
     "CosineTemplates",
     "EmbeddingNet",
     "KDLayer",
     "Matches",
     "Reading",
-    "SideBySide",
     "Stages",
     "StagedClassifier",
     "TemplateBlock",
@@ -34,5 +30,4 @@ __all__ = [
     "read_all",
     "small_resnet",
     "torchvision_backbone",
-    "trace",
 ]
