@@ -147,7 +147,7 @@ def diagnose(net, loss) -> dict:
         .item(),
     }
     if isinstance(loss, AlternatingProjection):
-        proxies = geometry.normalize(loss.loss.proxies.detach())
+        proxies = geometry.normalize(loss.loss.proxies.detach().cpu())
         x = geometry.normalize(embed(net, data.images))
         found["cover"] = proxy_cover(x, data.labels, proxies).mean().item()
         found["spread"] = proxy_spread(proxies).mean().item()
