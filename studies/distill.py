@@ -234,6 +234,7 @@ def main() -> None:
         "constant_belief": constant_belief(teacher, targets),
     }
     if long:
+        settings["rates"] = "FitNet's regressors learn as fast as the student"
         settings["weights"] = {method: weight for method, (_, weight) in HINTS.items()}
         settings["chosen on validation"] = "weight of attention transfer, from 1000, 100 and 10, one seed"
     save(name, f"python -m studies.{Path(__file__).stem}{' long' if long else ''}", settings, runs)

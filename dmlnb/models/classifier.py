@@ -80,7 +80,7 @@ def read_all(
     Raises:
         ValueError: if there is no image, or the network has no stage of one of the names.
 
-    Taught in notebook 06.
+    Taught in notebooks 03 and 06.
     """
     if len(images) == 0:
         raise ValueError("images: expected at least one, got none")

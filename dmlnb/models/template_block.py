@@ -5,7 +5,7 @@ pre-activation bottleneck computes, and `TemplateBlock` keeps its three parts ap
 shape, so it can stand after any stage:
 
     backbone = small_resnet().append(TemplateBlock(64, num_templates=253, cosine=True))
-    resnet = torchvision_backbone("resnet18"); resnet.stages[7].append(TemplateBlock(512, num_templates=100))
+    backbone = Stages(torchvision_backbone("resnet18"), TemplateBlock(512, num_templates=100))
 
 The vectors start at zero: a fresh block is the identity, and inserting one does not disturb a trained network.
 """
