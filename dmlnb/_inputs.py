@@ -74,3 +74,13 @@ def wide(*tensors: Tensor) -> torch.dtype:
 def no_autocast(tensor: Tensor) -> AbstractContextManager:
     """A context in which autocast, if it is on for the tensor's device, is off."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def require_reading(reading: object, *parts: str) -> None:
+    """Raise ValueError unless `reading` is what `net.read(images)` gives, with all the named parts in it."""
+    for part in parts:
+        found = None if isinstance(reading, Tensor) else getattr(reading, part, None)
+        if found is None or (isinstance(found, dict) and not found):
+            got = "one without" if hasattr(reading, "embeddings") else type(reading).__name__
+            mend = "the network gives none" if got == "one without" else "train with net.read"
+            raise ValueError(f"reading: expected a Reading with {part}, got {got}; {mend}")

@@ -34,6 +34,7 @@ from dmlnb.training import train
 from studies.stored import FINISHED, collect, measure, save
 
 DIM, STEPS, OBSERVE_EVERY = 64, 200, 25
+POOL = 12  # samples of each class that proxies begin at, or are selected from
 # steps before, and the learning rate after: a network that retrieves well is only refined
 STARTS = {"converged": (400, 1e-3), "early": (150, 3e-3)}
 SEEDS = range(5)
@@ -87,8 +88,8 @@ def make_loss(net: EmbeddingNet, method: str, data: Glyphs, seed: int):
         if name in PAIR_LOSSES:
             return PAIR_LOSSES[name]
         loss = PROXY_LOSSES[name][0](data.num_classes, DIM)
-        rows = geometry.normalize(embed(net, letters("train", per_class=12).images)).view(
-            data.num_classes, 12, DIM
+        rows = geometry.normalize(embed(net, letters("train", per_class=POOL).images)).view(
+            data.num_classes, POOL, DIM
         )
         with torch.no_grad():  # class means, or K samples
             loss.proxies.copy_(
@@ -102,7 +103,7 @@ def make_loss(net: EmbeddingNet, method: str, data: Glyphs, seed: int):
         base, data.num_classes, DIM, proxies_per_class=per_class, normalize="sphere", pair_weight=pair_weight
     )
     ccp = AlternatingProjection(
-        net, loss, lambda index: embed(net, data.images[index]), data.labels, seed=seed, pool=12, longest=3
+        net, loss, lambda index: embed(net, data.images[index]), data.labels, seed=seed, pool=POOL, longest=3
     )
     ccp.select()
     return ccp
@@ -147,7 +148,7 @@ def diagnose(net, loss) -> dict:
         .item(),
     }
     if isinstance(loss, AlternatingProjection):
-        proxies = geometry.normalize(loss.loss.proxies.detach())
+        proxies = geometry.normalize(loss.loss.proxies.detach().cpu())
         x = geometry.normalize(embed(net, data.images))
         found["cover"] = proxy_cover(x, data.labels, proxies).mean().item()
         found["spread"] = proxy_spread(proxies).mean().item()

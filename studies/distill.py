@@ -18,10 +18,10 @@ from torch.nn.functional import cross_entropy
 
 from dmlnb.course.recipes import train_letters
 from dmlnb.data import Letters, cyrillic_letters, to_float
-from dmlnb.distill import BesideTeacher, Codebook, DecisionTemplates, LetKDLoss, hinton_kd, template_kl
+from dmlnb.distill import Codebook, DecisionTemplates, LetKDLoss, hinton_kd, template_kl
 from dmlnb.losses import AttentionTransferLoss, FitNetLoss
-from dmlnb.models import KDLayer, StagedClassifier, small_resnet
-from studies.stored import FINISHED, collect, save
+from dmlnb.models import Beside, KDLayer, Reading, StagedClassifier, read_all, small_resnet
+from studies.stored import DEVICE, FINISHED, collect, save
 
 TEACHER, STUDENT = (16, 24, 48, 64), (6, 8, 12, 16)  # widths
 CODES, SUBCLASSES, STEPS = 64, 2, 800
@@ -48,10 +48,9 @@ LONG_STEPS, LONG_METHODS = 1200, ("student alone", "KD", *HINTS, "letKD-1")
 SEEDS = range(5)
 
 
-def kd_loss(readings: tuple, labels: torch.Tensor) -> torch.Tensor:
+def kd_loss(reading: Reading, labels: torch.Tensor) -> torch.Tensor:
     """The control: cross-entropy and the teacher's softened logits."""
-    student, teacher = readings
-    return cross_entropy(student.logits, labels) + hinton_kd(student.logits, teacher.logits)
+    return cross_entropy(reading.logits, labels) + hinton_kd(reading.logits, reading.source.logits)
 
 
 class HintLoss(nn.Module):
@@ -61,9 +60,9 @@ class HintLoss(nn.Module):
         super().__init__()
         self.between_maps, self.weight = between_maps, weight
 
-    def forward(self, readings: tuple, labels: torch.Tensor) -> torch.Tensor:
-        student, teacher = ([reading.maps[stage] for stage in (MIDDLE, LAST)] for reading in readings)
-        return cross_entropy(readings[0].logits, labels) + self.weight * self.between_maps(student, teacher)
+    def forward(self, reading: Reading, labels: torch.Tensor) -> torch.Tensor:
+        student, teacher = ([seen.maps[str(s)] for s in (MIDDLE, LAST)] for seen in (reading, reading.source))
+        return cross_entropy(reading.logits, labels) + self.weight * self.between_maps(student, teacher)
 
 
 def make_loss(method: str, targets: dict[str, nn.Module]):
@@ -81,32 +80,31 @@ def make_teacher(train: Letters) -> StagedClassifier:
     """The one teacher; kept in build/ because every run needs it."""
     file = FINISHED / "distill_teacher.pt"
     torch.manual_seed(100)
-    teacher = StagedClassifier(small_resnet(1, TEACHER), len(train.class_names), taps=(MIDDLE, LAST))
+    teacher = StagedClassifier(small_resnet(1, TEACHER), len(train.class_names))
     if file.exists():
-        teacher.load_state_dict(torch.load(file, weights_only=True))
+        teacher.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
     else:
         train_letters(
             teacher, cross_entropy, train, steps=1200, seed=100, learning_rate=0.003, progress=False
         )
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(teacher.state_dict(), file)
-    return teacher.eval()
+    return teacher.to(DEVICE).eval()
 
 
-@torch.no_grad()
 def read_maps(net: StagedClassifier, images: torch.Tensor) -> dict[int, torch.Tensor]:
-    parts = [net.read(to_float(chunk)).maps for chunk in images.split(256)]
-    return {stage: torch.cat([p[stage] for p in parts]) for stage in (MIDDLE, LAST)}
+    maps = read_all(net, images, maps=(MIDDLE, LAST)).maps
+    return {stage: maps[str(stage)].to(DEVICE) for stage in (MIDDLE, LAST)}
 
 
 def make_targets(teacher: StagedClassifier, train: Letters) -> dict[str, nn.Module]:
     """Codebook and decisions, from every fourth training image; not augmented."""
     file = FINISHED / "distill_targets.pt"
     if file.exists():
-        return torch.load(file, weights_only=False)
+        return torch.load(file, weights_only=False, map_location=DEVICE)
     some = slice(None, None, 4)
     rows = {s: m.permute(0, 2, 3, 1).flatten(0, 2) for s, m in read_maps(teacher, train.images[some]).items()}
-    labels = train.labels[some].repeat_interleave(64)
+    labels = train.labels[some].repeat_interleave(64).to(DEVICE)
     targets = {
         "codes": Codebook.fit(rows[LAST], CODES),
         "decisions": DecisionTemplates.fit(rows[MIDDLE], labels, SUBCLASSES),
@@ -123,9 +121,7 @@ def make_student(method: str, seed: int, num_classes: int) -> StagedClassifier:
     linear = nn.Linear(STUDENT[-1], num_classes)
     stages, ratio, _ = LAYERS.get(method, ((), 1.0, {}))
     sizes = {MIDDLE: (STUDENT[2], num_classes * SUBCLASSES), LAST: (STUDENT[3], CODES)}
-    student = StagedClassifier(
-        backbone, num_classes, {s: KDLayer(*sizes[s], ratio) for s in stages}, taps=(MIDDLE, LAST)
-    )
+    student = StagedClassifier(backbone, num_classes, {s: KDLayer(*sizes[s], ratio) for s in stages})
     student.linear = linear
     return student
 
@@ -135,7 +131,7 @@ def distill(method: str, seed: int, train: Letters, teacher, targets, *, steps: 
     if loss is None:
         train_letters(student, cross_entropy, train, steps=steps, seed=seed, progress=False)
     else:
-        train_letters(BesideTeacher(student, teacher), loss, train, steps=steps, seed=seed, progress=False)
+        train_letters(Beside(student, teacher).read, loss, train, steps=steps, seed=seed, progress=False)
     return student.eval()
 
 
@@ -149,12 +145,13 @@ def predictions(net: StagedClassifier, images: torch.Tensor, content=None, silen
             x = module(x)
             if str(stage) in net.kd_layers:
                 out, _ = net.kd_layers[str(stage)](x)
-                off = torch.isin(what, torch.tensor(silent))[:, None]  # (B, 1, 8, 8)
+                off = torch.isin(what, torch.tensor(silent, device=DEVICE))[:, None]  # (B, 1, 8, 8)
                 x = torch.where(off, x, out)
         return net.linear(x.mean(dim=(2, 3)))
 
     content = torch.zeros(len(images), 8, 8, dtype=torch.int64) if content is None else content
-    return torch.cat([forward(*pair) for pair in zip(images.split(256), content.split(256), strict=True)])
+    pairs = zip(images.to(DEVICE).split(256), content.to(DEVICE).split(256), strict=True)
+    return torch.cat([forward(*pair) for pair in pairs]).cpu()
 
 
 @torch.no_grad()
@@ -165,20 +162,19 @@ def look_inside(net: StagedClassifier, teacher, targets, data: Letters) -> dict[
     found["off"] = accuracy((0, 1, 2))
     found["off_outside_letter"] = accuracy((0, 1))
     found["off_on_letter"] = accuracy((2,))
-    taught = read_maps(teacher, data.images)
-    maps = read_maps(net, data.images)
+    taught, maps = read_maps(teacher, data.images), read_maps(net, data.images)
+    targets = {name: target.to(DEVICE) for name, target in targets.items()}
+    labels, content = data.labels.to(DEVICE), data.content.to(DEVICE)
     for stage, layer in ((int(s), layer) for s, layer in net.kd_layers.items()):
         name = {MIDDLE: "middle", LAST: "last"}[stage]
         scores = layer.scores(maps[stage])
         active = (layer.matches(scores) > 0).float().mean(dim=1)  # (N, 8, 8)
         for number, kind in enumerate(("background", "clutter", "letter")):
-            here = data.content == number
+            here = content == number
             found[f"{name}_active_{kind}"] = active[here].mean().item()
             found[f"{name}_unmatched_{kind}"] = (active[here] == 0).float().mean().item()
         source = targets["decisions"] if stage == MIDDLE else targets["codes"]
-        wanted = (
-            source.targets(taught[stage], data.labels) if stage == MIDDLE else source.targets(taught[stage])
-        )
+        wanted = source.targets(taught[stage], labels) if stage == MIDDLE else source.targets(taught[stage])
         found[f"{name}_kl"] = template_kl(scores, wanted).item()
         found[f"{name}_agreement"] = (scores.argmax(1) == wanted.argmax(1)).float().mean().item()
     return found
@@ -189,7 +185,7 @@ def constant_belief(teacher, targets) -> dict[str, float]:
     test = cyrillic_letters(60, seed=2)
     taught, found = read_maps(teacher, test.images), {}
     for name, wanted in (
-        ("middle", targets["decisions"].targets(taught[MIDDLE], test.labels)),
+        ("middle", targets["decisions"].targets(taught[MIDDLE], test.labels.to(DEVICE))),
         ("last", targets["codes"].targets(taught[LAST])),
     ):
         mean = wanted.mean(dim=(0, 2, 3)).clamp(min=1e-30).log()[None, :, None, None]
@@ -238,6 +234,7 @@ def main() -> None:
         "constant_belief": constant_belief(teacher, targets),
     }
     if long:
+        settings["rates"] = "FitNet's regressors learn as fast as the student"
         settings["weights"] = {method: weight for method, (_, weight) in HINTS.items()}
         settings["chosen on validation"] = "weight of attention transfer, from 1000, 100 and 10, one seed"
     save(name, f"python -m studies.{Path(__file__).stem}{' long' if long else ''}", settings, runs)

@@ -3,8 +3,8 @@
 python -m studies.pooling     # about 20 minutes on two cores; writes dmlnb/course/results/pooling.json
 
 Two training sets: light clutter (0 to 4 shapes an image, the course's default; the poolings without prototypes are in
-`study_baselines`, with the same seeds) and heavy clutter (6 to 10). Mass and sharpness of GSP were chosen on the
-validation script by `study_pooling_search`.
+`studies.baselines`, with the same seeds) and heavy clutter (6 to 10). Mass and sharpness of GSP were chosen on the
+validation script by `studies.pooling_search`.
 """
 
 import functools
@@ -13,7 +13,8 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
 from dmlnb.course.recipes import glyph_baseline
-from dmlnb.data import Glyphs, to_float
+from dmlnb.data import Glyphs
+from dmlnb.models import read_all
 from dmlnb.pooling import (
     GeneralizedMeanPooling,
     GeneralizedSumPooling,
@@ -42,12 +43,11 @@ def letters(split: str, clutter: int | tuple[int, int], per_class: int | None = 
     return Glyphs(split, clutter=clutter, per_class=per_class)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def mass_on_letter(net, data) -> dict[str, float]:
     """Share of the weights on the letter, and share of the map that it takes: by ink, and by regions touched."""
     masks = data.masks[:, None].float()
-    weights = [net.pooling.pool(net.features(to_float(i))).weights for i in data.images.split(256)]
-    weights = torch.cat(weights)  # (N, H, W)
+    weights = read_all(net, data.images).weights  # (N, H, W)
     ink = adaptive_avg_pool2d(masks, weights.shape[1:])[:, 0]
     touched = (adaptive_max_pool2d(masks, weights.shape[1:])[:, 0] > 0).float()
     named = {"ink": ink, "touched": touched}

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import multiprocessing
 import os
 import platform
 import time
@@ -13,6 +14,7 @@ import torch
 
 import dmlnb
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # where `train` goes by itself
 FOLDER = Path(dmlnb.__file__).parent / "course" / "results"
 FINISHED = Path(__file__).parents[1] / "build" / "studies"
 
@@ -35,7 +37,10 @@ def collect(
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     done = {(row["method"], row["seed"]): row for row in rows}
     todo = [(method, seed) for seed in seeds for method in methods if (method, seed) not in done]
-    with ProcessPoolExecutor(workers or int(os.environ.get("WORKERS", 2))) as pool:
+    context = multiprocessing.get_context(
+        "spawn" if DEVICE.type == "cuda" else None
+    )  # CUDA does not survive a fork
+    with ProcessPoolExecutor(workers or int(os.environ.get("WORKERS", 2)), context) as pool:
         for job in as_completed([pool.submit(_timed, run, method, seed) for method, seed in todo]):
             row = job.result()
             done[row["method"], row["seed"]] = row

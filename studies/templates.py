@@ -15,7 +15,7 @@ from dmlnb.losses import ProxyAnchorLoss, TemplateSupervision
 from dmlnb.models import EmbeddingNet, TemplateBlock, embed, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import train
-from studies.stored import collect, measure, save
+from studies.stored import DEVICE, collect, measure, save
 
 STEPS, DIM = 700, 64
 # The size of what the block adds was chosen on validation letters: 1 trains badly, 0.02 as well as 0.1 or better.
@@ -42,15 +42,18 @@ def fit(seed, block=None, supervision=None, value_path=True, *, steps=STEPS, bas
         made = TemplateBlock(net.backbone.out_channels, data.num_classes, **({"cosine": True} | block))
         made.vectors.requires_grad_(value_path)  # they are zero at the start, and then stay zero
         net.backbone.append(made)
-        loss = TemplateSupervision(classifier, [made], **supervision)
+        loss = TemplateSupervision(classifier, **supervision)
     batches = ClassBatches(data.labels, 128, 1, steps, seed=seed)
-    train(net, loss, data.images, data.labels, batches, seed=seed, progress=False)
+    train(
+        net if block is None else net.read, loss, data.images, data.labels, batches, seed=seed, progress=False
+    )
     return net.eval(), classifier, None if block is None else made
 
 
 def accuracy(net, classifier, data) -> float:
     """Share of images whose nearest proxy is that of their class."""
-    scores = inner_products(normalize(embed(net, data.images)), normalize(classifier.proxies.detach()))
+    proxies = classifier.proxies.detach().cpu()
+    scores = inner_products(normalize(embed(net, data.images)), normalize(proxies))
     return (scores.argmax(dim=1) == data.labels).double().mean().item()
 
 
@@ -59,19 +62,19 @@ def collage_shares(net, classifier, block, collages) -> dict[str, float]:
 
     `map`: the nearest proxy of the region's own embedding; `template`: the best template of the block.
     """
-    maps = embed(net.features, collages.images)  # (N, C, H, W)
+    maps = embed(net.features, collages.images).to(DEVICE)  # (N, C, H, W)
     ways = {
         "map": (normalize(net.linear(maps.movedim(1, 3))) @ normalize(classifier.proxies).T).movedim(3, 1)
     }
     if block is not None:
-        before = embed(net.backbone[:-1], collages.images)
+        before = embed(net.backbone[:-1], collages.images).to(DEVICE)
         ways["template"] = block.templates(before)
     own = collages.region_labels(*maps.shape[2:])
     other = own.flip(2)  # halves swapped
     ink = collages.region_masks(*maps.shape[2:])
     shares = {}
     for name, scores in ways.items():
-        winner = scores.argmax(dim=1)  # (N, H, W)
+        winner = scores.argmax(dim=1).cpu()  # (N, H, W)
         shares[f"own_half_by_{name}"] = (winner == own)[ink].double().mean().item()
         shares[f"other_half_by_{name}"] = (winner == other)[ink].double().mean().item()
     return shares
@@ -80,8 +83,8 @@ def collage_shares(net, classifier, block, collages) -> dict[str, float]:
 @torch.no_grad()
 def active_shares(net, block, collages) -> dict[str, float]:
     """The share of the templates that fire at a region, on ink and elsewhere."""
-    before = embed(net.backbone[:-1], collages.images)
-    active = (block.match(before).assignment > 0).double().mean(dim=1)  # (N, H, W)
+    before = embed(net.backbone[:-1], collages.images).to(DEVICE)
+    active = (block.match(before).assignment > 0).double().mean(dim=1).cpu()  # (N, H, W)
     ink = collages.region_masks(*before.shape[2:])
     return {"active_on_ink": active[ink].mean().item(), "active_elsewhere": active[~ink].mean().item()}
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from dmlnb.course.recipes import glyph_baseline, glyph_transfer
-from dmlnb.data import ClassBatches, Glyphs, to_float
+from dmlnb.data import ClassBatches, Glyphs
 from dmlnb.losses import (
     AttentionTransferLoss,
     DarkRankLoss,
@@ -38,14 +38,15 @@ from dmlnb.losses import (
     RelaxedContrastiveLoss,
     relaxed_contrastive_loss,
 )
-from dmlnb.models import embed, trace
+from dmlnb.models import Reading, embed
 from dmlnb.pooling import GeneralizedMeanPooling
 from dmlnb.retrieval import evaluate
-from studies.stored import FINISHED, collect, save
+from studies.stored import DEVICE, FINISHED, collect, save
 
 STEPS, SEEDS = 700, range(5)
 CLASSIFIER_WEIGHT = 0.1
 WIDTHS, SMALL = (8, 12, 24, 32), (6, 8, 12, 16)
+STAGES = ("3", "4", "5")  # the residual blocks of `small_resnet`, whose maps are copied
 RIVALS = ("binary labels", "RKD", "PKT", "DarkRank", "FitNet", "attention transfer")
 CONTROLS = ("from scratch", "principal axes")
 ALONE = ("from scratch", "Proxy-Anchor")  # no source
@@ -66,42 +67,49 @@ glyphs = cache(Glyphs)  # drawn once a process
 
 
 class ByRow(nn.Module):
-    """`loss(pair, index)` from a function of (target, source, class labels, index); owns the loss's parameters."""
+    """`loss(reading, index)` from a function of (reading, class labels, index); owns the loss's parameters."""
 
     def __init__(self, function, labels: Tensor, *modules: nn.Module):
         super().__init__()
-        self.function, self.labels, self.owned = function, labels, nn.ModuleList(modules)
+        self.function, self.owned = function, nn.ModuleList(modules)
+        self.register_buffer("labels", labels, persistent=False)
 
-    def forward(self, pair, index: Tensor) -> Tensor:
-        return self.function(*pair, self.labels[index], index)
+    def forward(self, reading: Reading, index: Tensor) -> Tensor:
+        return self.function(reading, self.labels[index], index)
 
 
-def make_loss(name: str, dim: int, widths: tuple[int, ...], labels: Tensor) -> tuple[nn.Module, object]:
-    """The loss of a method, and what it reads of the two networks (None for their embeddings)."""
+def of_embeddings(function):
+    """A function of (target's embeddings, source's embeddings, class labels) as one of a reading."""
+    return lambda reading, y, index: function(reading.embeddings, reading.source.embeddings, y)
+
+
+def make_loss(
+    name: str, dim: int, widths: tuple[int, ...], labels: Tensor
+) -> tuple[nn.Module, nn.Module | None]:
+    """The loss of a method, and its helper: layers that learn beside the target, as fast as it does."""
     if name in ("FitNet", "attention transfer"):
         own = FitNetLoss(widths[1:], WIDTHS[1:]) if name == "FitNet" else AttentionTransferLoss()
         proxy = ProxyAnchorLoss(int(labels.max()) + 1, dim)
 
-        def with_proxies(t, s, y, index):
-            return own(t.maps, s.maps) + proxy(t.embedding, y)
+        def with_proxies(reading, y, index):
+            maps, source_maps = ([seen.maps[stage] for stage in STAGES] for seen in (reading, reading.source))
+            return own(maps, source_maps) + proxy(reading.embeddings, y)
 
-        return ByRow(with_proxies, labels, own, proxy), trace
+        return ByRow(with_proxies, labels, proxy), own
     if name in ALONE:
         proxy = ProxyAnchorLoss(int(labels.max()) + 1, dim)
-        return ByRow(lambda t, s, y, index: proxy(t, y), labels, proxy), None
+        return ByRow(of_embeddings(lambda t, s, y: proxy(t, y)), labels, proxy), None
     relaxed = RelaxedContrastiveLoss()
     distance, angle = RelationalDistanceLoss(), RelationalAngleLoss()
     probable, ranked = ProbabilisticTransferLoss(), DarkRankLoss()
     functions = {
-        "relaxed contrastive": lambda t, s, y, index: relaxed(t, s),
-        "binary labels": lambda t, s, y, index: relaxed_contrastive_loss(t, y[:, None] == y),
-        "RKD": lambda t, s, y, index: distance(t, s) + 2 * angle(t, s),
-        "PKT": lambda t, s, y, index: probable(t, s),
+        "relaxed contrastive": lambda t, s, y: relaxed(t, s),
+        "binary labels": lambda t, s, y: relaxed_contrastive_loss(t, y[:, None] == y),
+        "RKD": lambda t, s, y: distance(t, s) + 2 * angle(t, s),
+        "PKT": lambda t, s, y: probable(t, s),
         "DarkRank": ranked,
     }
-    if name == "DarkRank":
-        return ByRow(lambda t, s, y, index: ranked(t, s, y), labels), None
-    return ByRow(functions[name], labels), None
+    return ByRow(of_embeddings(functions[name]), labels), None
 
 
 def get_source(seed: int) -> nn.Module:
@@ -129,11 +137,11 @@ class PrincipalAxes(nn.Module):
         return normalize(self.net(images), dim=1) @ self.axes
 
 
-def simclr(pair, index: Tensor, temperature: float = 0.1) -> Tensor:
+def simclr(reading: Reading, index: Tensor, temperature: float = 0.1) -> Tensor:
     """Two views of an image find each other among all views of the batch; the source is not used."""
-    views = normalize(pair[0], dim=1)  # (2 B, d), stacked view after view
+    views = normalize(reading.embeddings, dim=1)  # (2 B, d), stacked view after view
     similarity = (views @ views.T / temperature).fill_diagonal_(-torch.inf)
-    partner = torch.arange(len(views)).roll(len(views) // 2)
+    partner = torch.arange(len(views), device=views.device).roll(len(views) // 2)
     return cross_entropy(similarity, partner)
 
 
@@ -150,7 +158,11 @@ def unlabelled(name: str, seed: int) -> dict:
     if name == "relaxed contrastive":
         relaxed, batches = RelaxedContrastiveLoss(), without_labels(half, seed + 100)
         net, _ = glyph_transfer(
-            net, lambda pair, index: relaxed(*pair), seed=seed + 100, batches=batches, **options
+            net,
+            lambda reading, index: relaxed(reading.embeddings, reading.source.embeddings),
+            seed=seed + 100,
+            batches=batches,
+            **options,
         )
     return measure(net, "test", name)
 
@@ -161,10 +173,10 @@ def classifier(name: str, seed: int, fresh_seed: int = 1) -> dict:
     head, relaxed = nn.Linear(64, data.num_classes), RelaxedContrastiveLoss()
     weight = CLASSIFIER_WEIGHT if name == "with relaxed contrastive" else 0.0
 
-    def both(t, s, y, index):
+    def both(t, s, y):
         return cross_entropy(head(t), y) + (weight * relaxed(t, s) if weight else 0.0)
 
-    loss = ByRow(both, data.labels, head)
+    loss = ByRow(of_embeddings(both), data.labels, head)
     net, _ = glyph_transfer(
         get_source(seed),
         loss,
@@ -176,8 +188,8 @@ def classifier(name: str, seed: int, fresh_seed: int = 1) -> dict:
         proxy_factor=1,
         progress=False,
     )
-    with torch.inference_mode():
-        found = torch.cat([head(net(to_float(part))).argmax(dim=1) for part in fresh.images.split(500)])
+    with torch.no_grad():
+        found = head.to(DEVICE)(embed(net, fresh.images, batch_size=500).to(DEVICE)).argmax(dim=1).cpu()
     return {"accuracy": (found == fresh.labels).float().mean().item()}
 
 
@@ -193,12 +205,12 @@ def run(method: str, seed: int) -> dict:
     warm, size = setting.endswith(", warm"), setting.removesuffix(", warm")
     dim = int(size.removesuffix("-d")) if size.endswith("-d") else 64
     if name == "principal axes":
-        net = PrincipalAxes(source, dim).eval()
+        net = PrincipalAxes(source, dim).to(DEVICE).eval()
         return measure(net, "test", name) | measure(net, "validation", name)
     widths = SMALL if setting == "small" else WIDTHS
     labels = glyphs("train").labels
     torch.manual_seed(seed)
-    loss, read = make_loss(name, dim, widths, labels)
+    loss, helper = make_loss(name, dim, widths, labels)
     alone = name in ALONE
     batch = (64, 1) if alone else (32, 2)  # classes, images of each
     net, history = glyph_transfer(
@@ -206,12 +218,12 @@ def run(method: str, seed: int) -> dict:
         loss,
         start=source if warm else None,
         seed=seed,
-        read=read,
+        helper=helper,
         dim=dim,
         widths=widths,
         train_set=glyphs("train"),
         batches=ClassBatches(labels, *batch, STEPS // (2 if warm else 1), seed=seed),
-        validate=lambda both: {"recall": measure(both.target, "validation", name)["validation_recall_at_1"]},
+        validate=lambda both: {"recall": measure(both.net, "validation", name)["validation_recall_at_1"]},
         validate_every=100,
         progress=False,
     )
@@ -239,6 +251,7 @@ def main() -> None:
         "target": f"as the source; small: widths {SMALL}; new random weights; warm: those of the source",
         "sigma, delta": "1, 1",
         "with Proxy-Anchor added": "FitNet, attention transfer",
+        "rates": "proxies learn 10 times faster than the network; FitNet's regressors as fast as the network",
         "with labels": "binary labels, from scratch, DarkRank (triplet loss)",
         "classifier": f"{STEPS} steps, learning rate 0.01, + {CLASSIFIER_WEIGHT} x relaxed contrastive",
         "chosen on validation": "the weight 0.1, from 0.1 and 1, on other fresh images; nothing else was tuned",

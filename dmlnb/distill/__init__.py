@@ -2,11 +2,10 @@
 
 from dmlnb.distill.codebook import Codebook, kmeans, perplexity
 from dmlnb.distill.decisions import DecisionTemplates, decision_matrix, discriminants
-from dmlnb.distill.letkd import BesideTeacher, LetKDLoss
+from dmlnb.distill.letkd import LetKDLoss
 from dmlnb.losses.distillation import hinton_kd, template_kl
 
 __all__ = [
-    "BesideTeacher",
     "Codebook",
     "DecisionTemplates",
     "LetKDLoss",

@@ -1,40 +1,14 @@
-"""Training beside a teacher: a frozen network that never becomes a part of the student, and the loss of letKD."""
+"""The loss of letKD: a student learns its task while a teacher beside it supervises its templates."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from dmlnb._inputs import require_reading
 from dmlnb.distill.codebook import Codebook
 from dmlnb.losses.distillation import template_kl
-
-
-class BesideTeacher(nn.Module):
-    """Student and teacher on the same images, for training.
-
-    The teacher is kept outside the module tree: it is not trained, saved, or switched to training mode, and stays
-    where it is. Throw this shell away after training; `student` is the network.
-
-    Args:
-        student: with `read(images)`.
-        teacher: with `read(images)`; frozen here, in evaluation mode.
-
-    Shape:
-        images `(B, c, S, S)` -> (reading of the student, reading of the teacher).
-
-    Taught in notebook 06.
-    """
-
-    def __init__(self, student: nn.Module, teacher: nn.Module):
-        super().__init__()
-        self.student = student
-        self._teacher = [teacher.eval().requires_grad_(False)]  # in a list: no sub-module
-
-    def forward(self, images: Tensor) -> tuple:
-        with torch.no_grad():
-            taught = self._teacher[0].read(images)
-        return self.student.read(images), taught
 
 
 class LetKDLoss(nn.Module):
@@ -44,41 +18,41 @@ class LetKDLoss(nn.Module):
 
     One layer at the last map with a `Codebook` is letKD-1; a second one before it with `DecisionTemplates` is letKD-2.
 
+        train(Beside(student, teacher).read, LetKDLoss({4: decisions, 5: codebook}), ...)
+
     Args:
-        targets: `{stage: Codebook or DecisionTemplates}`; the student needs a KD layer, and the teacher a tap, at each
-            of the stages. They hold buffers only.
+        targets: `{stage: Codebook or DecisionTemplates}`, the stage by number or name; the student needs a KD layer,
+            and the teacher a map, at each of them. They hold buffers only.
         weight: of each divergence, 1 in the paper.
 
     Shape:
-        ((student's reading, teacher's reading), labels `(B,)`) -> scalar.
+        the student's `Reading` with the teacher's as its `.source`, labels `(B,)` -> scalar.
 
     Raises:
-        ValueError: for a weight that is not >= 0; in the call, if the student has no layer, or the teacher no tap, at
-            one of the stages.
+        ValueError: for a weight that is not >= 0; in the call, for a tensor in place of a reading, a reading without
+            logits or source, or if the student has no layer, or the teacher no map, at one of the stages.
 
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
 
-    def __init__(self, targets: Mapping[int, nn.Module], weight: float = 1.0):
+    def __init__(self, targets: Mapping[int | str, nn.Module], weight: float = 1.0):
         super().__init__()
         if not 0 <= weight < float("inf"):
             raise ValueError(f"weight: expected a number >= 0, got {weight}")
-        self.targets = nn.ModuleDict({str(stage): source for stage, source in targets.items()})
+        self.targets = nn.ModuleDict({str(stage): wanted for stage, wanted in targets.items()})
         self.weight = weight
 
-    def forward(self, readings: tuple, labels: Tensor) -> Tensor:
-        student, teacher = readings
-        self._require_stages(student.scores, "KD layers of the student")
-        self._require_stages(teacher.maps, "taps of the teacher")
-        loss = cross_entropy(student.logits, labels)
-        for stage, source in self.targets.items():
-            features = teacher.maps[int(stage)]
-            wanted = (
-                source.targets(features) if isinstance(source, Codebook) else source.targets(features, labels)
-            )
-            loss = loss + self.weight * template_kl(student.scores[int(stage)], wanted)
+    def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:
+        require_reading(reading, "logits", "source")
+        self._require_stages(reading.scores, "KD layers of the student")
+        self._require_stages(reading.source.maps, "maps of the teacher")
+        loss = cross_entropy(reading.logits, labels)
+        for stage, wanted in self.targets.items():
+            features = reading.source.maps[stage]  # (B, D, H, W) of the teacher
+            given = (features,) if isinstance(wanted, Codebook) else (features, labels)
+            loss = loss + self.weight * template_kl(reading.scores[stage], wanted.targets(*given))
         return loss
 
-    def _require_stages(self, found: Mapping[int, Tensor], what: str) -> None:
-        if missing := {int(stage) for stage in self.targets} - set(found):
-            raise ValueError(f"targets: expected {what} at stages {sorted(missing)}, got {sorted(found)}")
+    def _require_stages(self, found: Mapping[str, Tensor], what: str) -> None:
+        if missing := [stage for stage in self.targets if stage not in found]:
+            raise ValueError(f"targets: expected {what} at stages {missing}, got {list(found)}")

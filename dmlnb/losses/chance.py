@@ -110,11 +110,13 @@ class ProximalAnchor(nn.Module):
     weight decay, clipping and the optimiser's step. Give it the network's parameters, not the proxies.
 
     Args:
-        parameters: those with `requires_grad` are anchored, at their present values. They are not registered here,
-            so that no optimiser meets them twice.
+        parameters: those with `requires_grad` are anchored, at their present values. They are held as an optimiser
+            holds them, in a list: they are no parameters of this module, so no optimiser meets them twice, and a deep
+            copy of (network, anchor) made together anchors the copied network.
         strength: λ >= 0.
 
     Attributes:
+        held: the list of anchored parameters.
         anchor: $\\bar w$ of all parameters, one after the other, `(P,)`; with `strength` in the state_dict.
 
     Raises:
@@ -125,8 +127,8 @@ class ProximalAnchor(nn.Module):
 
     def __init__(self, parameters: Iterable[nn.Parameter], strength: float = 2e-4):
         super().__init__()
-        self.parameters_held = tuple(p for p in parameters if p.requires_grad)
-        if not self.parameters_held:
+        self.held = [p for p in parameters if p.requires_grad]
+        if not self.held:
             raise ValueError("parameters: expected at least one that is trainable, got none")
         self.register_buffer("anchor", self._flat())
         self.register_buffer("strength", torch.zeros(()))
@@ -159,11 +161,11 @@ class ProximalAnchor(nn.Module):
         return self._squared_distance().sqrt().item()
 
     def _pairs(self):
-        places = self.anchor.split([p.numel() for p in self.parameters_held])
-        return [(p, place.view(p.shape).to(p)) for p, place in zip(self.parameters_held, places, strict=True)]
+        places = self.anchor.split([p.numel() for p in self.held])
+        return [(p, place.view(p.shape).to(p)) for p, place in zip(self.held, places, strict=True)]
 
     def _squared_distance(self) -> Tensor:
         return torch.stack([(p - place).float().square().sum() for p, place in self._pairs()]).sum()
 
     def _flat(self) -> Tensor:
-        return torch.cat([p.detach().reshape(-1) for p in self.parameters_held])
+        return torch.cat([p.detach().reshape(-1) for p in self.held])

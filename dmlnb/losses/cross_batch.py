@@ -8,20 +8,21 @@ small loss asks for attributes that transfer between classes. The fit is in clos
     loss = CrossBatchLoss(num_classes, dim)
     total = 0.9 * metric_loss(embeddings, labels) + 0.1 * loss(attributes, labels)
 
-It stands beside any loss on embeddings, those of pytorch-metric-learning too; `JointLoss` adds the two up. It has
-parameters, the class codes: give them to the optimiser.
+It stands beside any loss on embeddings, those of pytorch-metric-learning too; `JointLoss` adds the two up for
+`train(net.read, ...)`. It has parameters, the class codes: give them to the optimiser.
 
 No code was released for [gurbuz2023xml]. The loss here is the zero-shot prediction loss that the same authors released
 with [gurbuz2023gsp]; that the two are one is our reading of abstract and appendix. Taught in notebook 03.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dmlnb._inputs import require_embeddings, require_labels, require_positive
+from dmlnb._inputs import require_embeddings, require_labels, require_positive, require_reading
 from dmlnb.prototypes import ridge_predictor
 
 
@@ -155,19 +156,22 @@ class CrossBatchLoss(nn.Module):
 
 
 class JointLoss(nn.Module):
-    """A loss on embeddings and a loss on attributes, for networks that give both (`AttributeNet`).
+    """A loss on embeddings and a loss on the attributes of the pooling, for what `net.read(images)` gives.
 
     $$ L = (1 - \\lambda)\\, L_{\\text{metric}}(x, y) + \\lambda\\, \\ell(z, y) $$
+
+        train(net.read, JointLoss(ProxyAnchorLoss(C, d), CrossBatchLoss(C, d)), ...)
 
     Args:
         metric: `(embeddings, labels) -> scalar`.
         auxiliary: `(attributes, labels) -> scalar`.
         weight: λ in [0, 1].
 
-    Raises:
-        ValueError: for a weight out of range.
+    Shape:
+        a `Reading` with embeddings `(B, d)` and attributes `(B, m)`, labels `(B,)` -> scalar.
 
-    Taught in notebook 03.
+    Raises:
+        ValueError: for a weight out of range; in the call, for a tensor, or a reading without attributes.
     """
 
     def __init__(
@@ -181,7 +185,10 @@ class JointLoss(nn.Module):
             raise ValueError(f"weight: expected a share in 0 .. 1, got {weight}")
         self.metric, self.auxiliary, self.weight = metric, auxiliary, weight
 
-    def forward(self, output: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-        embeddings, attributes = output
-        metric, auxiliary = self.metric(embeddings, labels), self.auxiliary(attributes, labels)
+    def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:
+        require_reading(reading, "embeddings", "attributes")
+        metric, auxiliary = (
+            self.metric(reading.embeddings, labels),
+            self.auxiliary(reading.attributes, labels),
+        )
         return (1 - self.weight) * metric + self.weight * auxiliary

@@ -2,14 +2,19 @@
 
 Both take lists of maps, one a layer, target and source in the same order; heights and widths must agree, channels need
 not. They shape layers, not the embedding: add a metric-learning loss on the target, as is usual. The source gets no
-gradient. `SideBySide` of `dmlnb.models` collects the maps.
+gradient. A reading holds the maps, here for `train(Beside(target, source).read, hints, ...)`:
+
+    def hints(reading, labels):
+        maps, source_maps = ([seen.maps[name] for name in ("3", "4", "5")] for seen in (reading, reading.source))
+        return attention(maps, source_maps) + metric_loss(reading.embeddings, labels)
 """
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
+
+from dmlnb._inputs import wide
 
 
 class FitNetLoss(nn.Module):
@@ -29,7 +34,7 @@ class FitNetLoss(nn.Module):
     Raises:
         ValueError: for no layer, another number of layers, or maps that do not fit.
 
-    Source: [romero2015fitnet]; layers and start values as released with [kim2021relaxed]. Taught in notebook 07.
+    Source: [romero2015fitnet]; layers and start values as released with [kim2021relaxed].
     """
 
     def __init__(self, target_channels: Sequence[int], source_channels: Sequence[int]):
@@ -67,7 +72,7 @@ class AttentionTransferLoss(nn.Module):
     Raises:
         ValueError: for no layer, another number of layers, or maps that do not fit.
 
-    Source: [zagoruyko2017attention]; means as released with [kim2021relaxed]. Taught in notebook 07.
+    Source: [zagoruyko2017attention]; means as released with [kim2021relaxed].
     """
 
     def forward(self, target_maps: Sequence[Tensor], source_maps: Sequence[Tensor]) -> Tensor:
@@ -78,8 +83,8 @@ class AttentionTransferLoss(nn.Module):
 
 def attention_map(features: Tensor) -> Tensor:
     """Energy of each place, as a unit vector: `(B, C, H, W) -> (B, H W)`; zeros stay zeros."""
-    wide = features.to(torch.promote_types(features.dtype, torch.float32)).flatten(2)  # (B, C, H W)
-    return nn.functional.normalize(wide.square().mean(dim=1), dim=1)
+    features = features.to(wide(features)).flatten(2)  # (B, C, H W)
+    return nn.functional.normalize(features.square().mean(dim=1), dim=1)
 
 
 def _require_maps(target_maps: Sequence[Tensor], source_maps: Sequence[Tensor], layers: int) -> None:

@@ -34,10 +34,12 @@ class AlternatingProjection(nn.Module):
     seed and the number of selections.
 
     Args:
-        net: the network; its trainable parameters are anchored. It is not registered as a part of this module.
+        net: the network; its trainable parameters are anchored. It is no part of this module, which holds its
+            parameters as an optimiser does, and `net.state_dict` to read all weights and to put back the best.
         loss: the loss whose `proxies` are selected.
         embed: `embed(index (M,)) -> (M, d)`, embeddings of training samples with the present weights, for example
-            `lambda index: dmlnb.models.embed(net, images[index])`.
+            `lambda index: dmlnb.models.embed(net, images[index])`. A lambda stays with the network it was written
+            for: to deep-copy (network, loss) together, give a bound method or a `functools.partial` over the network.
         labels: `(N,)` of the training samples; every class 0 .. C - 1 occurs.
         pool: candidates a class, b; 1 draws K samples at random, without k-center; from 2 to K - 1 counts as b K.
         strength: λ of the first sub-problem.
@@ -54,6 +56,7 @@ class AlternatingProjection(nn.Module):
 
     Attributes:
         projections: how many sub-problems have ended, `t`.
+        anchor: the `ProximalAnchor`.
 
     Raises:
         ValueError: for numbers out of range, or a class without samples.
@@ -99,7 +102,8 @@ class AlternatingProjection(nn.Module):
         self.first_strength, self.decay = strength, decay
         if not anchor_first:
             self.anchor.set_strength(0.0)
-        self._net, self.embed, self.labels = (net,), embed, labels.cpu()  # the tuple hides it from nn.Module
+        self.network_state = net.state_dict  # called anew each time, for `.to()` replaces buffers
+        self.embed, self.labels = embed, labels.cpu()
         self.pool, self.patience, self.longest, self.seed = pool, patience, longest, seed
         self.roll_back, self.spread_from_current, self.select_on = roll_back, spread_from_current, select_on
         for name in ("projections", "selections", "observations", "waited"):
@@ -198,7 +202,7 @@ class AlternatingProjection(nn.Module):
 
     def _state(self) -> list[Tensor]:
         """Weights and running averages of the network; counters stay as they are."""
-        return [v for v in self._net[0].state_dict().values() if v.is_floating_point()]
+        return [v for v in self.network_state().values() if v.is_floating_point()]
 
     def _weights(self) -> Tensor:
         return torch.cat([value.reshape(-1) for value in self._state()]).clone()

@@ -2,19 +2,19 @@
 
     block = TemplateBlock(64, num_classes, cosine=True)
     net = EmbeddingNet(small_resnet().append(block), GlobalAveragePooling(), 64)
-    loss = TemplateSupervision(ProxyAnchorLoss(num_classes, 64), [block], variant="pooled")
-    loss(net(images), labels).backward()
+    loss = TemplateSupervision(ProxyAnchorLoss(num_classes, 64), variant="pooled")
+    train(net.read, loss, ...)  # in a loop of one's own: loss(net.read(images), labels).backward()
 
 Any loss `loss(embeddings, labels)` can stand in the place of `ProxyAnchorLoss`, those of pytorch-metric-learning too.
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dmlnb._inputs import require_labels
+from dmlnb._inputs import require_labels, require_map, require_reading, wide
 
 
 def class_template_loss(
@@ -43,16 +43,13 @@ def class_template_loss(
 
     Source: the idea [gorgun2022template]; this form is our reconstruction. Taught in notebook 05.
     """
-    if scores.ndim != 4 or 0 in scores.shape or not scores.is_floating_point():
-        raise ValueError(
-            f"scores: expected floating point (B, K, H, W), got {scores.dtype} {tuple(scores.shape)}"
-        )
+    require_map(scores, name="scores")
     if variant not in ("dense", "pooled"):
         raise ValueError(f"variant: expected 'dense' or 'pooled', got {variant!r}")
     if per_class < 1 or scores.shape[1] % per_class:
         raise ValueError(f"per_class: expected a divisor of {scores.shape[1]} templates, got {per_class}")
     require_labels(labels, len(scores), scores.shape[1] // per_class)
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32)).flatten(2)  # (B, K, n)
+    scores = scores.to(wide(scores)).flatten(2)  # (B, K, n)
     if per_class > 1:
         scores = scores.unflatten(1, (-1, per_class)).logsumexp(dim=2)  # (B, C, n)
     if variant == "pooled":
@@ -61,23 +58,22 @@ def class_template_loss(
 
 
 class TemplateSupervision(nn.Module):
-    """A loss on the embedding plus the class loss of the blocks' templates.
+    """A loss on what the network gives, plus the class loss of its templates.
 
-    $$ L = L_{\\text{base}} + \\lambda \\sum_{\\text{blocks}} L_{\\text{templates}} $$
+    $$ L = L_{\\text{base}} + \\lambda \\sum_{\\text{layers}} L_{\\text{templates}} $$
 
-    Called `loss(embeddings, labels)`, right after the forward pass whose scores it uses: one pass, one loss. Each block
-    keeps the scores of its pass in training mode, and the loss takes them. The blocks stay part of the network alone:
-    their parameters are not this module's, and a copy of the network needs a supervision of its own.
+    Called `loss(reading, labels)` with what `net.read(images)` gives. The base loss gets what `net(images)` would give:
+    the logits of a classifier, the embeddings of any other network.
 
     Args:
-        base: `loss(embeddings, labels) -> scalar`; when it is a module, its parameters are this module's.
-        blocks: the `TemplateBlock`s of the network.
+        base: `loss(embeddings or logits, labels) -> scalar`; when it is a module, its parameters are this module's.
         weight: $\\lambda$; 0 trains without supervision.
         variant, per_class: as in `class_template_loss`.
+        layers: names of the layers whose templates are taught, as in `reading.scores`; None for all.
 
     Raises:
-        ValueError: for a weight that is not >= 0, or other blocks; in the call, unless each block has run in training
-            mode since the last one, once and after any pass in evaluation mode.
+        ValueError: for a weight that is not >= 0; in the call, for a tensor in place of a reading, a reading without
+            scores, or a layer that is not in it.
 
     Source: as `class_template_loss`. Taught in notebook 05.
     """
@@ -85,35 +81,26 @@ class TemplateSupervision(nn.Module):
     def __init__(
         self,
         base: Callable[[Tensor, Tensor], Tensor],
-        blocks: Iterable[nn.Module],
         *,
         weight: float = 1.0,
         variant: str = "dense",
         per_class: int = 1,
+        layers: Iterable[int | str] | None = None,
     ):
         super().__init__()
         if not 0 <= weight < float("inf"):
             raise ValueError(f"weight: expected a number >= 0, got {weight}")
         self.base, self.weight = base, weight
         self.settings = {"variant": variant, "per_class": per_class}
-        self._blocks = tuple(blocks)  # in a tuple: no sub-modules
-        if not all(hasattr(block, "kept_scores") for block in self._blocks):
-            raise ValueError("blocks: expected modules that keep their scores, such as TemplateBlock")
-        for block in self._blocks:
-            block.supervised, block.kept_scores = True, []
+        self.layers = None if layers is None else [str(name) for name in layers]
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        scores = [block.kept_scores for block in self._blocks]
-        for block in self._blocks:
-            block.kept_scores = []
-        if any(len(kept) != 1 for kept in scores):
-            found = "several, now forgotten" if all(scores) else "none"
-            raise ValueError(
-                f"blocks: expected one forward pass in training mode before the loss, found {found}"
-            )
-        loss = self.base(embeddings, labels)
+    def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:
+        require_reading(reading, "embeddings", "scores")
+        names = list(reading.scores) if self.layers is None else self.layers
+        if unknown := [name for name in names if name not in reading.scores]:
+            raise ValueError(f"layers: expected some of {list(reading.scores)}, got {', '.join(unknown)}")
+        loss = self.base(reading.embeddings if reading.logits is None else reading.logits, labels)
         if self.weight:
-            loss = loss + self.weight * sum(
-                class_template_loss(s, labels, **self.settings) for (s,) in scores
-            )
+            taught = (class_template_loss(reading.scores[name], labels, **self.settings) for name in names)
+            loss = loss + self.weight * sum(taught)
         return loss

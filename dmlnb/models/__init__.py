@@ -1,7 +1,6 @@
 """Networks: backbones that end in a feature map, and the embedding network around them."""
 
 from dmlnb.models.assignment import Assignment, entropy_assignment, hard_assignment, quadratic_assignment
-from dmlnb.models.attributes import AttributeNet
 from dmlnb.models.backbones import small_resnet, torchvision_backbone
 from dmlnb.models.beside import Beside
 from dmlnb.models.cached import CachedBackbone
@@ -10,13 +9,11 @@ from dmlnb.models.embedding import embed
 from dmlnb.models.kd_layer import KDLayer
 from dmlnb.models.network import EmbeddingNet
 from dmlnb.models.reading import Reading, read
-from dmlnb.models.side_by_side import SideBySide, trace
 from dmlnb.models.stages import Stages
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
 __all__ = [
     "Assignment",
-    "AttributeNet",
     "Beside",
     "CachedBackbone",
     "CosineTemplates",
@@ -24,7 +21,6 @@ __all__ = [
     "KDLayer",
     "Matches",
     "Reading",
-    "SideBySide",
     "Stages",
     "StagedClassifier",
     "TemplateBlock",
@@ -36,5 +32,4 @@ __all__ = [
     "read_all",
     "small_resnet",
     "torchvision_backbone",
-    "trace",
 ]

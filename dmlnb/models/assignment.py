@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_positive
+from dmlnb._inputs import require_positive, wide
 
 
 class Assignment(NamedTuple):
@@ -112,16 +112,15 @@ def quadratic_assignment(
     Source: ours. The entropy form it replaces is in [gorgun2023letkd], supplement. Taught in notebook 05.
     """
     _require_scores(scores, dim)
-    wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    gamma = torch.as_tensor(gamma, dtype=wide.dtype, device=wide.device)
-    threshold = torch.as_tensor(threshold, dtype=wide.dtype, device=wide.device)
+    like_scores = dict(dtype=wide(scores), device=scores.device)
+    gamma, threshold = (torch.as_tensor(number, **like_scores) for number in (gamma, threshold))
     if not ((gamma > 0) & (gamma < torch.inf)).all():
         raise ValueError(
             f"gamma: expected numbers > 0, finite, got {gamma.min().item()} .. {gamma.max().item()}"
         )
     if not torch.isfinite(threshold).all():
         raise ValueError("threshold: expected finite numbers, got NaN or infinity")
-    margin = wide.movedim(dim, -1) - threshold  # (..., K)
+    margin = scores.to(wide(scores)).movedim(dim, -1) - threshold  # (..., K)
     gamma = gamma.expand_as(margin)
     top = margin.amax(dim=-1, keepdim=True).clamp(min=0)  # shares depend on differences: keep their digits
     sorted_margin, order = (margin - top).sort(dim=-1, descending=True)

@@ -1,38 +1,23 @@
-"""A classifier that can be looked into: the maps behind chosen stages, with or without KD layers there."""
+"""A classifier that can be looked into: stages, template layers behind some of them, a linear map to classes."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from dmlnb.data import to_float
-
-
-class Reading(NamedTuple):
-    """What one pass through a `StagedClassifier` showed.
-
-    Attributes:
-        logits: `(B, num_classes)`.
-        maps: the map behind each tapped stage, before its KD layer: `{stage: (B, C, H, W)}`.
-        scores: of the KD layers: `{stage: (B, K, H, W)}`.
-        pooled: `(B, C)`, the average of the last map.
-    """
-
-    logits: Tensor
-    maps: dict[int, Tensor]
-    scores: dict[int, Tensor]
-    pooled: Tensor
+from dmlnb.models.reading import Reading, read
+from dmlnb.models.stages import Stages, read_layer
 
 
 class StagedClassifier(nn.Module):
     """Stages, KD layers behind some of them, average pooling, one linear map to classes.
 
     Args:
-        stages: modules in order, such as `small_resnet()`, with `.out_channels` of the last map.
+        stages: layers in order, such as `small_resnet()`, with `.out_channels` of the last map.
         num_classes: C.
-        kd_layers: `{stage: layer}`: the layer's map replaces that stage's map for all that follows.
-        taps: stages whose maps `read` also returns; stages with a KD layer are always among them.
+        kd_layers: `{stage: layer}`, the stage by its number or name: the layer's map replaces that stage's map for all
+            that follows.
 
     Shape:
         images `(B, c, S, S)` -> logits `(B, num_classes)`. No teacher and no label enters.
@@ -44,70 +29,92 @@ class StagedClassifier(nn.Module):
     """
 
     def __init__(
-        self,
-        stages: nn.Sequential,
-        num_classes: int,
-        kd_layers: Mapping[int, nn.Module] | None = None,
-        *,
-        taps: tuple[int, ...] = (),
+        self, stages: Stages, num_classes: int, kd_layers: Mapping[int | str, nn.Module] | None = None
     ):
         super().__init__()
-        kd_layers = dict(kd_layers or {})
         if num_classes < 1:
             raise ValueError(f"num_classes: expected >= 1, got {num_classes}")
-        if unknown := {*kd_layers, *taps} - {*range(len(stages))}:
-            raise ValueError(
-                f"kd_layers, taps: expected stages 0 .. {len(stages) - 1}, got {sorted(unknown)}"
-            )
         self.stages = stages
-        self.kd_layers = nn.ModuleDict({str(stage): layer for stage, layer in kd_layers.items()})
-        self.taps = {*taps, *kd_layers}
+        self.kd_layers = nn.ModuleDict({str(stage): layer for stage, layer in (kd_layers or {}).items()})
+        if unknown := set(self.kd_layers) - set(dict(stages.named_children())):
+            raise ValueError(
+                f"kd_layers: expected stages 0 .. {len(stages) - 1}, got {', '.join(sorted(unknown))}"
+            )
         self.linear = nn.Linear(stages.out_channels, num_classes)
-
-    def read(self, images: Tensor) -> Reading:
-        """The forward pass with all that one may want to see of it."""
-        maps, scores, features = {}, {}, images
-        for stage, module in enumerate(self.stages):
-            features = module(features)  # (B, C, H, W)
-            if stage in self.taps:
-                maps[stage] = features
-            if str(stage) in self.kd_layers:
-                features, scores[stage] = self.kd_layers[str(stage)](features)
-        pooled = features.mean(dim=(2, 3))  # (B, C)
-        return Reading(self.linear(pooled), maps, scores, pooled)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.read(images).logits
 
+    def read(self, images: Tensor) -> Reading:
+        """The forward pass with all that one may want to see of it: `(B, c, S, S) -> Reading`.
+
+        `maps["4"]` is the map behind stage 4, before the KD layer there; `scores["4"]` are that layer's. `vector` and
+        `embeddings` are both the average of the last map, `(B, C)`.
+        """
+        maps: dict[str, Tensor] = {}
+        scores: dict[str, Tensor] = {}
+        x = images
+        for name, stage in self.stages.named_children():
+            x = read_layer(name, stage, x, maps, scores)  # (B, C, H, W)
+            if name in self.kd_layers:
+                x, scores[name] = self.kd_layers[name].read(x)
+        vector = x.mean(dim=(2, 3))  # (B, C)
+        return Reading(vector, vector, logits=self.linear(vector), maps=maps, scores=scores)
+
 
 @torch.no_grad()
-def read_all(net: StagedClassifier, images: Tensor, *, batch_size: int = 256) -> Reading:
+def read_all(
+    net: nn.Module, images: Tensor, *, maps: Iterable[int | str] = (), batch_size: int = 256
+) -> Reading:
     """One reading of a whole data set, in evaluation mode and without gradients.
 
     Args:
-        net: a `StagedClassifier`.
+        net: any network; what it gives is taken by `dmlnb.models.read`.
         images: `(N, c, S, S)`, uint8 grey levels or floating point.
+        maps: the stages, by number or name, whose maps and scores are kept; they are large, so by default none.
         batch_size: images at a time.
 
     Returns:
-        A reading with all N images, on the CPU.
+        A reading of all N images, on the CPU.
 
     Raises:
-        ValueError: if there is no image.
+        ValueError: if there is no image, or the network has no stage of one of the names.
 
-    Taught in notebook 06.
+    Taught in notebooks 03 and 06.
     """
     if len(images) == 0:
         raise ValueError("images: expected at least one, got none")
-    device, was_training = net.linear.weight.device, net.training
+    device, was_training = next(net.parameters(), images).device, net.training
+    names = [str(name) for name in maps]
     net.eval()
     try:
-        parts = [net.read(to_float(chunk.to(device)).float()) for chunk in images.split(batch_size)]
+        parts = [
+            _kept(read(net, to_float(chunk.to(device)).float()), names) for chunk in images.split(batch_size)
+        ]
     finally:
         net.train(was_training)
-    join = lambda pieces: torch.cat([piece.cpu() for piece in pieces])
-    maps, scores = (
-        {stage: join([getattr(part, field)[stage] for part in parts]) for stage in getattr(parts[0], field)}
-        for field in ("maps", "scores")
-    )
-    return Reading(join([p.logits for p in parts]), maps, scores, join([p.pooled for p in parts]))
+    return _joined(parts)
+
+
+def _kept(reading: Reading, names: list[str]) -> Reading:
+    """The reading with the named maps and scores alone, on the CPU."""
+    if unknown := [name for name in names if name not in reading.maps]:
+        raise ValueError(f"maps: expected stages among {list(reading.maps)}, got {', '.join(unknown)}")
+    tensors = {key: value.cpu() for key, value in reading._asdict().items() if isinstance(value, Tensor)}
+    keep = lambda seen: {name: seen[name].cpu() for name in names if name in seen}
+    source = reading.source and _kept(reading.source, [name for name in names if name in reading.source.maps])
+    return Reading(**tensors, maps=keep(reading.maps), scores=keep(reading.scores), source=source)
+
+
+def _joined(parts: list[Reading]) -> Reading:
+    """Readings of parts of a data set -> the reading of all of it."""
+    joined = {}
+    for key, first in parts[0]._asdict().items():
+        pieces = [getattr(part, key) for part in parts]
+        if isinstance(first, Tensor):
+            joined[key] = torch.cat(pieces)
+        elif isinstance(first, dict):
+            joined[key] = {name: torch.cat([piece[name] for piece in pieces]) for name in first}
+        elif isinstance(first, Reading):
+            joined[key] = _joined(pieces)
+    return Reading(**joined)

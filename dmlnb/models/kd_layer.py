@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from dmlnb._inputs import no_autocast, require_map, wide
+
 
 def channel_norm(z: Tensor) -> Tensor:
     """What a vector is divided by to have unit length: $\\max(\\lVert z \\rVert_2, 10^{-12})$ over the channels.
@@ -19,8 +21,6 @@ def channel_norm(z: Tensor) -> Tensor:
 
     Returns:
         `(B, 1, H, W)`.
-
-    Taught in notebook 06.
     """
     norm = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     return torch.where(norm > 0, norm.clamp(min=1e-12), torch.ones_like(norm))
@@ -39,11 +39,11 @@ def cosine_conv(x: Tensor, weight: Tensor, scale: Tensor | float) -> Tensor:
     Returns:
         `(B, K, H, W)`, at least float32, also under autocast; each value within $\\pm |\\sigma|$.
 
-    Source: [gorgun2023letkd] (released code). Taught in notebook 06.
+    Source: [gorgun2023letkd] (released code).
     """
-    wide = torch.promote_types(torch.promote_types(x.dtype, weight.dtype), torch.float32)
-    with torch.autocast(x.device.type, enabled=False):
-        x, weight = x.to(wide), weight.to(wide)[:, :, None, None]  # (K, C, 1, 1)
+    dtype = wide(x, weight)
+    with no_autocast(x):
+        x, weight = x.to(dtype), weight.to(dtype)[:, :, None, None]  # (K, C, 1, 1)
         directions = scale * weight / channel_norm(weight)
         if x.shape[1] <= len(weight):  # divide by the length of x where there are fewer channels
             return conv2d(x / channel_norm(x), directions)
@@ -109,25 +109,18 @@ class KDLayer(nn.Module):
         return (self.value_scale * self.values / norm).T
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        if not torch.compiler.is_compiling():
-            self._require(features)
-        scores = self.scores(features)  # (B, K, H, W)
-        value = cosine_conv(self.matches(scores), self.values, self.value_scale)  # (B, C, H, W)
-        return features + (self.value_ratio * value).to(features.dtype), scores
-
-    def _require(self, features: Tensor) -> None:
-        channels = self.templates.shape[1]
-        if features.ndim != 4 or features.shape[1] != channels or not features.is_floating_point():
-            raise ValueError(
-                f"features: expected floating point of shape (B, {channels}, H, W), "
-                f"got {features.dtype} {tuple(features.shape)}"
-            )
+        require_map(features, self.templates.shape[1], finite=True)
         if self.training and features[:, 0].numel() < 2:
             raise ValueError(
                 "features: expected two regions or more in training mode (BN needs them), got one"
             )
-        if not torch.isfinite(features).all():
-            raise ValueError("features: expected finite numbers, got NaN or infinity")
+        scores = self.scores(features)  # (B, K, H, W)
+        value = cosine_conv(self.matches(scores), self.values, self.value_scale)  # (B, C, H, W)
+        return features + (self.value_ratio * value).to(features.dtype), scores
+
+    def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What calling the layer gives, under the name that `Stages` looks for."""
+        return self(features)
 
     def extra_repr(self) -> str:
         num_templates, channels = self.templates.shape

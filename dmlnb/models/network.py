@@ -26,7 +26,8 @@ class EmbeddingNet(nn.Module):
         images `(B, c, S, S)`, floating point -> embeddings `(B, dim)`, not normalised: losses and retrieval normalise.
 
     Raises:
-        ValueError: if `dim` is not positive, `project` is unknown or `images` has the wrong shape.
+        ValueError: if `dim` is not positive, `project` is unknown, the backbone does not say its channels, or
+            `images` has the wrong shape.
 
     Taught in notebook 00.
     """
@@ -37,6 +38,11 @@ class EmbeddingNet(nn.Module):
             raise ValueError(f"dim: expected a positive size, got {dim}")
         if project not in ("after", "before"):
             raise ValueError(f"project: expected 'after' or 'before' (pooling), got {project!r}")
+        if not isinstance(getattr(backbone, "out_channels", None), int):
+            got = type(backbone).__name__
+            raise ValueError(
+                f"backbone: expected a module with .out_channels, the channels of its map, got {got}"
+            )
         self.backbone = backbone
         self.pooling = pooling
         self.project = project

@@ -11,17 +11,15 @@ class Stages(nn.Sequential):
 
     Shape:
         x, whatever the first layer takes -> what the last one gives.
-
-    Taught in notebook 05.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self:
-            x = layer.read(x)[0] if hasattr(layer, "read") and not isinstance(layer, Stages) else layer(x)
+            x = layer.read(x)[0] if matches_templates(layer) else layer(x)
         return x
 
     def read(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """The forward pass that keeps what it saw.
+        """The forward pass that hands out what it saw.
 
         Returns:
             What `forward` returns; `{name: map}` behind each layer; `{name: scores (B, K, H, W)}` of the layers that
@@ -30,15 +28,7 @@ class Stages(nn.Sequential):
         maps: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
         for name, layer in self.named_children():
-            if isinstance(layer, Stages):
-                x, inner_maps, inner_scores = layer.read(x)
-                maps |= {f"{name}.{key}": value for key, value in inner_maps.items()}
-                scores |= {f"{name}.{key}": value for key, value in inner_scores.items()}
-            elif hasattr(layer, "read"):
-                x, scores[name] = layer.read(x)
-            else:
-                x = layer(x)
-            maps[name] = x
+            x = read_layer(name, layer, x, maps, scores)
         return x, maps, scores
 
     @property
@@ -48,4 +38,25 @@ class Stages(nn.Sequential):
             for name in ("out_channels", "num_features"):
                 if isinstance(getattr(layer, name, None), int):
                     return getattr(layer, name)
-        raise AttributeError("out_channels: none of the layers says how many channels it gives")
+        raise AttributeError("out_channels: no layer says how many channels it gives")
+
+
+def matches_templates(layer: nn.Module) -> bool:
+    """Whether a layer has `read(x) -> (x_hat, scores)`."""
+    return hasattr(layer, "read") and not isinstance(layer, Stages)
+
+
+def read_layer(
+    name: str, layer: nn.Module, x: Tensor, maps: dict[str, Tensor], scores: dict[str, Tensor]
+) -> Tensor:
+    """What one layer makes of `x`; its map, and its scores if it has any, go into the dictionaries."""
+    if isinstance(layer, Stages):
+        x, inner_maps, inner_scores = layer.read(x)
+        maps.update({f"{name}.{key}": value for key, value in inner_maps.items()})
+        scores.update({f"{name}.{key}": value for key, value in inner_scores.items()})
+    elif matches_templates(layer):
+        x, scores[name] = layer.read(x)
+    else:
+        x = layer(x)
+    maps[name] = x
+    return x

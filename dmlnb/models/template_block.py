@@ -5,7 +5,7 @@ pre-activation bottleneck computes, and `TemplateBlock` keeps its three parts ap
 shape, so it can stand after any stage:
 
     backbone = small_resnet().append(TemplateBlock(64, num_templates=253, cosine=True))
-    resnet = torchvision_backbone("resnet18"); resnet.stages[7].append(TemplateBlock(512, num_templates=100))
+    backbone = Stages(torchvision_backbone("resnet18"), TemplateBlock(512, num_templates=100))
 
 The vectors start at zero: a fresh block is the identity, and inserting one does not disturb a trained network.
 """
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from dmlnb._inputs import require_positive
+from dmlnb._inputs import require_map, require_positive
 from dmlnb.models.kd_layer import cosine_conv
 
 
@@ -126,15 +126,10 @@ class TemplateBlock(nn.Module):
         )
         self.norm = nn.BatchNorm2d(num_templates)
         self.vectors = nn.Parameter(torch.zeros(channels, num_templates))  # columns are the nu_k
-        self.supervised = False  # set by TemplateSupervision: from then on, forward keeps scores for it:
-        self.kept_scores: list[Tensor] = []  # of its passes in training mode, the last two at most
 
     def match(self, x: Tensor) -> Matches:
         """Scores, assignment and update of a map `(B, C, H, W)`, kept apart."""
-        if x.ndim != 4 or x.shape[1] != len(self.vectors):
-            raise ValueError(f"x: expected shape (B, {len(self.vectors)}, H, W), got {tuple(x.shape)}")
-        if not torch.compiler.is_compiling() and not torch.isfinite(x).all():  # running means would keep it
-            raise ValueError("x: expected finite numbers, got NaN or infinity")
+        require_map(x, len(self.vectors), "x", finite=True)  # running means would keep what is not finite
         scores = self.templates(self.reduce(x))  # (B, K, H, W)
         fit = self.norm(scores.to(self.norm.weight.dtype))
         if self.kind == "relu":
@@ -144,11 +139,10 @@ class TemplateBlock(nn.Module):
         vectors = self.vectors - self.vectors.mean(dim=1, keepdim=True) if self.zero_mean else self.vectors
         return Matches(scores, share, self.value_ratio * conv2d(share, vectors[:, :, None, None]))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The new map, and the scores that it was made from: `(B, C, H, W)` and `(B, K, H, W)`."""
         matches = self.match(x)
-        if self.supervised:  # a pass in evaluation mode ends what was before it
-            self.kept_scores = [*self.kept_scores[-1:], matches.scores] if self.training else []
-        return x + matches.update
+        return x + matches.update, matches.scores
 
-    def __getstate__(self) -> dict:  # scores belong to one batch: a copy and a file do without them
-        return self.__dict__ | {"kept_scores": []}
+    def forward(self, x: Tensor) -> Tensor:
+        return self.read(x)[0]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from dmlnb.distill import BesideTeacher, Codebook, DecisionTemplates, LetKDLoss
-from dmlnb.models import KDLayer, StagedClassifier, small_resnet
+from dmlnb.distill import Codebook, DecisionTemplates, LetKDLoss
+from dmlnb.models import Beside, KDLayer, StagedClassifier, small_resnet
 from dmlnb.training import train
 
 CLASSES, CODES, SUBCLASSES = 3, 7, 2
@@ -20,11 +20,11 @@ def a_student(alpha=1.0, stages=(4, 5)):
 
 @pytest.fixture
 def case():
-    teacher = StagedClassifier(small_resnet(1, (4, 8, 8, 10)), CLASSES, taps=(4, 5)).eval()
+    teacher = StagedClassifier(small_resnet(1, (4, 8, 8, 10)), CLASSES).eval()
     images, labels = torch.randn(12, 1, 16, 16), torch.arange(12) % CLASSES
     with torch.no_grad():
         maps = teacher.read(images).maps
-    rows = {s: m.permute(0, 2, 3, 1).flatten(0, 2) for s, m in maps.items()}
+    rows = {s: maps[str(s)].permute(0, 2, 3, 1).flatten(0, 2) for s in (4, 5)}
     decisions = DecisionTemplates.fit(rows[4], labels.repeat_interleave(16), SUBCLASSES)
     return teacher, images, labels, Codebook.fit(rows[5], CODES), decisions
 
@@ -35,7 +35,7 @@ def test_one_step_against_a_plain_derivation(case, stages):
     student = a_student(stages=stages).double()
     twin, teacher, images = copy.deepcopy(student), teacher.double(), images.double()
     sources = {s: {4: decisions, 5: codebook}[s] for s in stages}
-    loss = LetKDLoss(sources)(BesideTeacher(student, teacher)(images), labels)
+    loss = LetKDLoss(sources)(Beside(student, teacher).read(images), labels)
 
     x, t, expected = images, images, 0.0
     for stage in range(6):
@@ -69,33 +69,32 @@ def test_one_step_against_a_plain_derivation(case, stages):
 def test_value_ratio_zero_is_supervision_without_a_path_to_the_classes(case):
     teacher, images, labels, codebook, _ = case
     student = a_student(0.0, stages=(5,))
-    LetKDLoss({5: codebook})(BesideTeacher(student, teacher)(images), labels).backward()
+    LetKDLoss({5: codebook})(Beside(student, teacher).read(images), labels).backward()
     layer = student.kd_layers["5"]
     assert layer.templates.grad.any() and not layer.values.grad.any() and not layer.norm.weight.grad.any()
     plain = copy.deepcopy(student).eval()
     assert torch.equal(plain(images), plain.linear(plain.stages(images).mean(dim=(2, 3))))
 
 
-def test_the_teacher_is_no_part_of_the_shell_and_does_not_change(case):
+def test_the_teacher_does_not_change_and_the_student_runs_alone(case):
     teacher, images, labels, codebook, decisions = case
     before = {k: v.clone() for k, v in teacher.state_dict().items()}
     student = a_student()
-    shell = BesideTeacher(student, teacher)
-    assert {id(p) for p in shell.parameters()} == {id(p) for p in student.parameters()}
-    assert not any("teacher" in name for name in shell.state_dict())
-    history = train(shell, LetKDLoss({4: decisions, 5: codebook}), images, labels, [torch.arange(12)] * 6,
+    both = Beside(student, teacher)
+    assert {id(p) for p in both.parameters() if p.requires_grad} == {id(p) for p in student.parameters()}
+    history = train(both.read, LetKDLoss({4: decisions, 5: codebook}), images, labels, [torch.arange(12)] * 6,
                     augment=None, progress=False, device="cpu")  # fmt: skip
     assert history[-1]["loss"] < history[0]["loss"] and not teacher.training
     assert all(torch.equal(v, before[k]) for k, v in teacher.state_dict().items())
     logits = student.eval()(images)
-    del teacher, shell
+    del teacher, both
     assert torch.equal(student(images), logits)
 
 
 def test_no_labels_and_no_targets_are_kept_by_the_student(case):
     teacher, images, labels, codebook, decisions = case
     student = a_student()
-    LetKDLoss({4: decisions, 5: codebook})(BesideTeacher(student, teacher)(images), labels).backward()
+    LetKDLoss({4: decisions, 5: codebook})(Beside(student, teacher).read(images), labels).backward()
     alone = a_student()
     alone.load_state_dict(student.state_dict())
     assert torch.equal(alone.eval()(images), student.eval()(images))
@@ -107,12 +106,25 @@ def test_bad_weight(weight):
         LetKDLoss({}, weight)
 
 
-def test_a_missing_layer_or_tap_is_named(case):
+@pytest.mark.parametrize("name", [int, str])  # stages by number or by name
+def test_a_missing_layer_or_map_is_named(case, name):
     teacher, images, labels, codebook, decisions = case
-    plain = StagedClassifier(small_resnet(1, (4, 8, 8, 8)), CLASSES, {5: KDLayer(8, CODES)})
-    both = BesideTeacher(plain, teacher)(images)
-    with pytest.raises(ValueError, match=r"KD layers of the student at stages \[4\]"):
-        LetKDLoss({4: decisions, 5: codebook})(both, labels)
-    blind = StagedClassifier(small_resnet(1, (4, 8, 8, 10)), CLASSES)
-    with pytest.raises(ValueError, match=r"taps of the teacher at stages \[5\]"):
-        LetKDLoss({5: codebook})(BesideTeacher(plain, blind)(images), labels)
+    loss = LetKDLoss({name(4): decisions, name(5): codebook})
+    plain = StagedClassifier(small_resnet(1, (4, 8, 8, 8)), CLASSES, {name(5): KDLayer(8, CODES)})
+    both = Beside(plain, teacher).read(images)
+    with pytest.raises(ValueError, match=r"KD layers of the student at stages \['4'\]"):
+        loss(both, labels)
+    blind = both._replace(source=both.source._replace(maps={"4": both.source.maps["4"]}))
+    with pytest.raises(ValueError, match=r"maps of the teacher at stages \['5'\]"):
+        LetKDLoss({name(5): codebook})(blind, labels)
+
+
+def test_what_is_no_reading_beside_a_teacher_is_named(case):
+    _, images, labels, codebook, _ = case
+    loss, student = LetKDLoss({5: codebook}), a_student()
+    with pytest.raises(
+        ValueError, match="reading: expected a Reading with logits, got Tensor; train with net.read"
+    ):
+        loss(student(images), labels)
+    with pytest.raises(ValueError, match="reading: expected a Reading with source, got one without"):
+        loss(student.read(images), labels)

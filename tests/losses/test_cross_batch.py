@@ -6,6 +6,7 @@ from torch import nn
 
 from dmlnb.losses import CrossBatchLoss, JointLoss, class_halves, cross_batch_loss, ridge_predictor
 from dmlnb.losses.proxies import ProxyAnchorLoss
+from dmlnb.models import Reading
 
 C, D, M = 6, 3, 5
 LABELS = torch.tensor([4, 4, 1, 0, 0, 0, 3, 1])
@@ -306,16 +307,29 @@ def test_joint_loss_weighs_its_two_parts(weight):
     x, z = torch.randn(8, 4), histograms(8)
     joint = JointLoss(metric, auxiliary, weight)
     expected = (1 - weight) * metric(x, LABELS) + weight * auxiliary(z, LABELS)
-    assert joint((x, z), LABELS).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert joint(Reading(x, attributes=z), LABELS).item() == pytest.approx(expected.item(), rel=1e-6)
     assert {id(p) for p in joint.parameters()} == {id(metric.proxies), id(auxiliary.class_codes)}
 
 
 def test_joint_loss_takes_functions_and_checks_its_weight():
     joint = JointLoss(lambda x, y: x.sum(), lambda z, y: z.sum(), 0.5)
-    assert joint((torch.ones(2, 2), torch.ones(2, 3)), LABELS[:2]).item() == 5.0
+    assert joint(Reading(torch.ones(2, 2), attributes=torch.ones(2, 3)), LABELS[:2]).item() == 5.0
     for bad in (-0.1, 1.1, math.nan):
         with pytest.raises(ValueError, match="weight"):
             JointLoss(lambda x, y: 0, lambda z, y: 0, bad)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (torch.ones(2, 3), "reading: expected a Reading with embeddings, got Tensor; train with net.read"),
+        ((torch.ones(2, 2), torch.ones(2, 3)), "got tuple; train with net.read"),
+        (Reading(torch.ones(2, 2)), "expected a Reading with attributes, got one without"),
+    ],
+)
+def test_joint_loss_names_what_is_no_reading_with_attributes(given, words):
+    with pytest.raises(ValueError, match=words):
+        JointLoss(lambda x, y: x.sum(), lambda z, y: z.sum())(given, LABELS[:2])
 
 
 def test_works_beside_pytorch_metric_learning():
@@ -323,5 +337,5 @@ def test_works_beside_pytorch_metric_learning():
 
     joint = JointLoss(pml.ContrastiveLoss(), CrossBatchLoss(C, D))
     x, z = torch.randn(8, 4, requires_grad=True), histograms(8, dtype=torch.float32).requires_grad_()
-    joint((x, z), LABELS).backward()
+    joint(Reading(x, attributes=z), LABELS).backward()
     assert x.grad.any() and z.grad.any()

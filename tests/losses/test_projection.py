@@ -1,3 +1,5 @@
+import copy
+import functools
 import math
 import subprocess
 import sys
@@ -152,6 +154,36 @@ def test_the_network_is_no_part_of_the_loss():
     net, ccp = controller()
     assert [name for name, _ in ccp.named_parameters()] == ["loss.proxies"]
     assert "shift" not in " ".join(ccp.state_dict())
+
+
+def rows_of(net, index):
+    return net(index).detach()
+
+
+def test_network_and_loss_are_copied_together():
+    net, ccp = controller(patience=1, strength=0.5)
+    ccp.embed = functools.partial(rows_of, net)
+    ccp.observe(0.5)
+    twin, its_ccp = copy.deepcopy((net, ccp))
+    with torch.no_grad():
+        twin.shift.fill_(3.0), net.shift.fill_(100.0)
+    assert its_ccp.anchor.held[0] is twin.shift and its_ccp.anchor.distance() == pytest.approx(18**0.5)
+    assert its_ccp.observe(0.1)  # projects: its own network goes back, its proxies are that network's points
+    assert twin.shift.tolist() == [0.0, 0.0] and net.shift.tolist() == [100.0, 100.0]
+    assert its_ccp.loss.proxies.max() < 30 and ccp.projections == 0
+
+
+def test_the_network_may_move_after_the_loss_was_made():
+    """`.to()` and `.double()` replace a module's buffers by new tensors; the running averages must be those."""
+    net, ccp = controller(patience=1)
+    net.double(), ccp.double()
+    net.average.fill_(5.0)
+    ccp.observe(0.5)
+    net.average.fill_(7.0)
+    with torch.no_grad():
+        net.shift.fill_(1.0)
+    ccp.observe(0.1)
+    assert net.average.tolist() == [5.0, 5.0] and net.shift.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dmlnb.losses import ProxyAnchorLoss, TemplateSupervision, class_template_loss
-from dmlnb.models import TemplateBlock
+from dmlnb.models import Reading, TemplateBlock
 
 
 def loop(scores, labels, variant):
@@ -119,95 +119,71 @@ def square(embeddings, labels):
     return embeddings.square().mean()
 
 
+def reading(**parts):
+    return Reading(torch.randn(3, 4, generator=torch.Generator().manual_seed(1)))._replace(**parts)
+
+
+SCORES = {"3": torch.randn(3, 6, 2, 2), "5": torch.randn(3, 6, 2, 2)}
+LABELS = torch.tensor([0, 5, 3])
+
+
+@pytest.mark.parametrize("layers", [None, ["5"], [5, 3], []])
 @pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
-def test_supervision_adds_the_weighted_losses_of_all_blocks(weight):
-    blocks = [TemplateBlock(4, 6), TemplateBlock(4, 6, cosine=True)]
-    loss = TemplateSupervision(square, blocks, weight=weight, variant="pooled")
-    x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
-    middle = blocks[0](x)
-    found = loss(blocks[1](middle).mean(dim=(2, 3)), labels)
-    parts = [
-        class_template_loss(block.templates(m), labels, variant="pooled")
-        for block, m in zip(blocks, (x, middle), strict=True)
-    ]
-    wanted = square(x.mean(dim=(2, 3)), labels) + weight * sum(parts)  # fresh blocks are the identity
-    assert torch.allclose(found, wanted)
+def test_supervision_adds_the_weighted_losses_of_the_layers(weight, layers):
+    seen = reading(scores=SCORES)
+    found = TemplateSupervision(square, weight=weight, variant="pooled", layers=layers)(seen, LABELS)
+    names = SCORES if layers is None else [str(name) for name in layers]
+    parts = [class_template_loss(SCORES[name], LABELS, variant="pooled") for name in names]
+    assert torch.allclose(found, square(seen.embeddings, LABELS) + weight * sum(parts))
+
+
+def test_the_base_loss_gets_what_calling_the_network_gives():
+    taken = []
+    base = lambda output, labels: taken.append(output) or output.sum()
+    logits, loss = torch.randn(3, 6), TemplateSupervision(base)
+    loss(reading(scores=SCORES), LABELS), loss(reading(scores=SCORES, logits=logits), LABELS)
+    assert torch.equal(taken[0], reading().embeddings) and taken[1] is logits
 
 
 def test_supervision_reaches_templates_although_vectors_are_zero():
     block = TemplateBlock(4, 6)
-    loss = TemplateSupervision(square, [block])
-    loss(block(torch.randn(3, 4, 2, 2)).mean(dim=(2, 3)), torch.tensor([0, 5, 3])).backward()
+    x_hat, scores = block.read(torch.randn(3, 4, 2, 2))
+    seen = Reading(x_hat.mean(dim=(2, 3)), scores={"0": scores})
+    TemplateSupervision(square)(seen, LABELS).backward()
     assert block.templates.weight.grad.abs().max() > 0
     assert block.norm.weight.grad.abs().max() == 0  # the loss stands before the normalisation
 
 
 def test_parameters_are_the_bases_alone():
-    block, base = TemplateBlock(4, 6), ProxyAnchorLoss(6, 4)
-    loss = TemplateSupervision(base, [block])
+    base = ProxyAnchorLoss(6, 4)
+    loss = TemplateSupervision(base)
     assert [p is base.proxies for p in loss.parameters()] == [True]
 
 
-def test_evaluation_keeps_no_scores_and_a_loss_needs_a_forward_pass():
-    block = TemplateBlock(4, 6)
-    loss = TemplateSupervision(square, [block])
-    x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
-    block.eval()(x)
-    with pytest.raises(ValueError, match="blocks: expected one forward pass in training mode"):
-        loss(x.mean(dim=(2, 3)), labels)
-    out = block.train()(x).mean(dim=(2, 3))
-    loss(out, labels)
-    with pytest.raises(ValueError, match="blocks: expected one forward pass"):
-        loss(out, labels)
+def test_a_tensor_or_a_reading_without_scores_is_named():
+    loss = TemplateSupervision(square)
+    with pytest.raises(
+        ValueError, match="reading: expected a Reading with embeddings, got Tensor; train with net.read"
+    ):
+        loss(torch.randn(3, 4), LABELS)
+    with pytest.raises(ValueError, match="reading: expected a Reading with scores, got one without"):
+        loss(reading(), LABELS)
+    with pytest.raises(ValueError, match=r"layers: expected some of \['3', '5'\], got 4"):
+        TemplateSupervision(square, layers=[3, 4])(reading(scores=SCORES), LABELS)
 
 
-def test_scores_of_an_older_pass_are_never_used():
-    blocks = [TemplateBlock(4, 6), TemplateBlock(4, 6)]
-    loss = TemplateSupervision(square, blocks)
-    x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
-    for number in (2, 3):
-        for block in [blocks[0]] * number + [blocks[1]]:
-            block(x)
-        with pytest.raises(ValueError, match="found several"):  # the last pass would have hidden the others
-            loss(x, labels)
-    blocks[0](x), blocks[1](x)
-    loss(x, labels)  # nothing is left of the passes before
-    for block in blocks:
-        block.train()(x)
-        block.eval()(x)
-    with pytest.raises(ValueError, match="found none"):  # the pass in training mode was for other embeddings
-        loss(x, labels)
-    blocks[0].train()(x)
-    TemplateSupervision(square, blocks[:1])
-    assert blocks[0].kept_scores == []  # a new loss starts anew
+def test_network_and_loss_are_copied_together_or_alone():
+    from dmlnb.models import EmbeddingNet, Stages, small_resnet
+    from dmlnb.pooling import GlobalAveragePooling
 
-
-def test_a_block_without_supervision_keeps_nothing():
-    block = TemplateBlock(4, 6)
-    block(torch.randn(3, 4, 2, 2))
-    assert block.kept_scores == []
-
-
-def test_network_and_loss_are_copied_together():
-    net = torch.nn.Sequential(TemplateBlock(4, 6))
-    loss = TemplateSupervision(square, [net[0]])
-    x, labels = torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
-    wanted = loss(net(x), labels)
+    net = EmbeddingNet(
+        Stages(small_resnet(1, (4, 4, 4, 4)), TemplateBlock(4, 6)), GlobalAveragePooling(), 4
+    ).eval()
+    loss, x = TemplateSupervision(square), torch.randn(3, 1, 16, 16)
+    wanted = loss(net.read(x), LABELS)
     copied, its_loss = copy.deepcopy((net, loss))
-    assert torch.equal(its_loss(copied(x), labels), wanted)
-    with pytest.raises(ValueError, match="found none"):
-        loss(x, labels)
-
-
-def test_a_copied_network_does_not_disturb_the_loss_of_the_original():
-    block = TemplateBlock(4, 6)
-    loss, x, labels = TemplateSupervision(square, [block]), torch.randn(3, 4, 2, 2), torch.tensor([0, 5, 3])
-    out = block(x).mean(dim=(2, 3))
-    copy.deepcopy(block)(torch.randn(3, 4, 2, 2))  # between pass and loss
-    wanted = square(out, labels) + class_template_loss(block.templates(x), labels)
-    assert torch.allclose(loss(out, labels), wanted)
-    with pytest.raises(ValueError, match="blocks: expected modules that keep"):
-        TemplateSupervision(square, [torch.nn.Identity()])
+    assert torch.equal(its_loss(copied.read(x), LABELS), wanted)
+    assert torch.equal(loss(copy.deepcopy(net).read(x), LABELS), wanted)
 
 
 def test_it_goes_through_the_training_loop():
@@ -219,17 +195,17 @@ def test_it_goes_through_the_training_loop():
     data = Glyphs("validation", per_class=4)
     block = TemplateBlock(8, data.num_classes, cosine=True)
     net = EmbeddingNet(small_resnet(widths=(4, 8, 8, 8)).append(block), GlobalAveragePooling(), 8)
-    loss = TemplateSupervision(ProxyAnchorLoss(data.num_classes, 8), [block])
+    loss = TemplateSupervision(ProxyAnchorLoss(data.num_classes, 8))
     batches = ClassBatches(data.labels, 8, 2, 6)
     before = block.templates.weight.detach().clone()
-    history = train(net, loss, data.images, data.labels, batches, progress=False, device="cpu")
+    history = train(net.read, loss, data.images, data.labels, batches, progress=False, device="cpu")
     assert len(history) == 6 and not torch.equal(block.templates.weight, before)
     assert block.vectors.abs().max() > 0
 
 
 def test_negative_weight():
     with pytest.raises(ValueError, match="weight: expected a number >= 0"):
-        TemplateSupervision(square, [], weight=-1.0)
+        TemplateSupervision(square, weight=-1.0)
 
 
 def test_cross_entropy_is_the_reference():

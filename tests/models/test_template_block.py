@@ -1,5 +1,4 @@
 import copy
-import io
 
 import pytest
 import torch
@@ -238,15 +237,14 @@ def test_infinite_numbers_do_not_reach_the_running_means():
         TemplateBlock(6, 4, value_ratio=float("nan"))
 
 
-def test_scores_of_a_batch_are_not_copied_or_saved_with_the_block():
-    block = TemplateBlock(6, 4).train()
-    block.supervised = True
-    block(torch.randn(2, 6, 3, 3))
-    assert len(block.kept_scores) == 1 and copy.deepcopy(block).kept_scores == []
-    file = io.BytesIO()
-    torch.save(block, file)
-    file.seek(0)
-    assert torch.load(file, weights_only=False).kept_scores == []
+@pytest.mark.parametrize("training", [True, False])
+def test_reading_it_gives_the_map_and_the_scores(training):
+    block, x = trained(6, 4, cosine=True).float().train(training), torch.randn(2, 6, 3, 3)
+    before = block.state_dict() | {}
+    matches = copy.deepcopy(block).match(x)
+    x_hat, scores = block.read(x)
+    assert torch.equal(scores, matches.scores) and torch.equal(x_hat, x + matches.update)
+    assert before.keys() == block.state_dict().keys()
 
 
 @pytest.mark.parametrize("arguments, options, words", [
@@ -262,9 +260,9 @@ def test_bad_arguments(arguments, options, words):
         TemplateBlock(*arguments, **options)
 
 
-@pytest.mark.parametrize("shape", [(2, 5, 3, 3), (6, 3, 3)])
+@pytest.mark.parametrize("shape", [(2, 5, 3, 3), (6, 3, 3), (0, 6, 3, 3), (2, 6, 0, 3)])
 def test_bad_maps(shape):
-    with pytest.raises(ValueError, match=r"x: expected shape \(B, 6, H, W\)"):
+    with pytest.raises(ValueError, match=r"x: expected floating point of shape \(B, 6, H, W\)"):
         TemplateBlock(6, 4)(torch.zeros(shape))
 
 

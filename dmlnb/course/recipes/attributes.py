@@ -8,7 +8,7 @@ from torch import nn
 
 from dmlnb.data import ClassBatches, Glyphs
 from dmlnb.losses import JointLoss, ProxyAnchorLoss
-from dmlnb.models import AttributeNet, small_resnet
+from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.training import train
 
 
@@ -26,7 +26,7 @@ def glyph_with_attributes(
     validate_every: int = 100,
     checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
-) -> tuple[AttributeNet, list[dict[str, float]]]:
+) -> tuple[EmbeddingNet, list[dict[str, float]]]:
     """Train as `glyph_baseline`, with a second loss on the attributes of the pooling beside Proxy-Anchor.
 
     Weight 0 is the baseline with this pooling: same seed, same start, same data order.
@@ -39,7 +39,8 @@ def glyph_with_attributes(
         steps, dim, project, seed, train_set, checkpoint, progress: as in `glyph_baseline`.
 
     Returns:
-        The network in evaluation mode, and the history of the training.
+        The network in evaluation mode, and the history of the training. `net(images)` gives embeddings only and costs
+        what the pooling costs: attributes serve to learn, not to retrieve; `net.read(images)` has them.
 
     Raises:
         ValueError: if `steps` is below 1, or the pooling has no attributes.
@@ -50,10 +51,10 @@ def glyph_with_attributes(
         raise ValueError(f"steps: expected 1 or more, got {steps}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = AttributeNet(small_resnet(), pooling, dim, project=project)
+        net = EmbeddingNet(small_resnet(), pooling, dim, project=project)
         data = train_set if train_set is not None else Glyphs("train")
         history = train(
-            net,
+            net.read,
             JointLoss(ProxyAnchorLoss(data.num_classes, dim), auxiliary, weight),
             data.images,
             data.labels,

@@ -1,6 +1,7 @@
 """A classifier of letters, alone or beside a teacher: the trainings of notebook 06."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from dmlnb.training import train
 
 
 def train_letters(
-    net: nn.Module,
+    net: nn.Module | Callable[[Tensor], Any],
     loss: nn.Module | Callable[[Tensor, Tensor], Tensor],
     letters: Letters,
     *,
@@ -20,10 +21,11 @@ def train_letters(
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
-    """Train a classifier, or a `BesideTeacher`, on letters: batches of 32 classes x 2, the same for one seed.
+    """Train a classifier, alone or beside a teacher, on letters: batches of 32 classes x 2, the same for one seed.
 
     Args:
-        net: changed in place, left in evaluation mode.
+        net: changed in place, left in evaluation mode; or its `read`, for a loss that takes a reading, such as
+            `Beside(student, teacher).read` for `LetKDLoss`.
         loss: `loss(net(images), labels) -> scalar`.
         letters: to train on.
         steps: training steps.
@@ -41,5 +43,5 @@ def train_letters(
     history = train(net, loss, letters.images, letters.labels, batches,
                     learning_rate=learning_rate, proxy_factor=1.0, seed=seed,
                     device=device, progress=progress)  # fmt: skip
-    net.eval()
+    getattr(net, "__self__", net).eval()  # net.read is a bound method of its network
     return history

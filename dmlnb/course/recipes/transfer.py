@@ -7,21 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb.data import ClassBatches, Glyphs, augment
-from dmlnb.models import EmbeddingNet, SideBySide, small_resnet
+from dmlnb.models import Beside, EmbeddingNet, Reading, small_resnet
 from dmlnb.pooling import GeneralizedMeanPooling
 from dmlnb.training import train
 
 
 def glyph_transfer(
     source: nn.Module,
-    loss: Callable[[Any, Tensor], Tensor],
+    loss: Callable[[Reading, Tensor], Tensor],
     *,
     steps: int = 300,
     dim: int = 64,
     widths: tuple[int, int, int, int] = (16, 24, 48, 64),
     seed: int = 0,
     start: EmbeddingNet | None = None,
-    read: Callable[[nn.Module, Tensor], Any] | None = None,
+    helper: nn.Module | None = None,
     views: int = 1,
     batches: Sequence[Tensor] | None = None,
     train_set: Glyphs | None = None,
@@ -32,15 +32,17 @@ def glyph_transfer(
 
     Args:
         source: a network `(B, 1, 32, 32) -> (B, d_s)`; it is frozen.
-        loss: `loss((from the target, from the source), index) -> scalar`. `index` `(B,)` tells which training images
-            the batch holds, so that a loss may look up labels; with several views the batch is longer than that.
+        loss: `loss(reading, index) -> scalar`, with the target's reading and the source's as its `.source`. `index`
+            `(B,)` tells which training images the batch holds, so that a loss may look up labels; with several views
+            the batch is longer than that.
         steps: training steps.
         dim: size of the target's embedding.
         widths: of the target's `small_resnet`.
         seed: of the weights, the batches and the augmentation.
         start: a network of the same widths whose backbone and pooling the target copies before it trains; by default
             it starts from new random weights.
-        read: what is taken of either network, see `SideBySide`; by default its embedding.
+        helper: layers that the loss applies to the target, such as a `FitNetLoss`; they learn as fast as the target
+            and are thrown away. (Parameters of the loss itself, such as proxies, learn `proxy_factor` times faster.)
         views: differently augmented copies of each image, stacked view after view.
         batches: index tensors, one a step; by default `steps` batches of 32 classes with two images of each.
         train_set: another training set than the default one.
@@ -64,8 +66,10 @@ def glyph_transfer(
             target.backbone.load_state_dict(start.backbone.state_dict())
             target.pooling.load_state_dict(start.pooling.state_dict())
         data = train_set if train_set is not None else Glyphs("train")
+        both = Beside(target, source)
+        both.helper = helper
         history = train(
-            SideBySide(target, source, read),
+            both.read,
             loss,
             data.images,
             torch.arange(len(data.labels)),

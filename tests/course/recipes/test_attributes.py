@@ -4,7 +4,7 @@ import torch
 from dmlnb.course.recipes import glyph_baseline, glyph_with_attributes
 from dmlnb.data import Glyphs
 from dmlnb.losses import CrossBatchLoss
-from dmlnb.pooling import GlobalAveragePooling, HistogramPooling
+from dmlnb.pooling import GeneralizedSumPooling, GlobalAveragePooling, HistogramPooling
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,17 @@ def test_the_second_loss_reaches_the_network_and_its_own_codes(letters):
     assert not torch.equal(codes, unused.class_codes)
 
 
+@pytest.mark.parametrize("pooling", [HistogramPooling, GeneralizedSumPooling])
+def test_prototypes_and_codes_learn(letters, pooling):
+    torch.manual_seed(5)
+    head, loss = pooling(64, 7), CrossBatchLoss(253, 5)
+    before = head.prototypes.detach().clone(), loss.class_codes.detach().clone()
+    net, _ = glyph_with_attributes(head, loss, steps=2, train_set=letters, progress=False)
+    assert net.pooling is head and not torch.equal(head.prototypes, before[0])
+    assert not torch.equal(loss.class_codes, before[1])
+    assert net(letters.images[:2].float()).shape == (2, 64)
+
+
 def test_validation_joins_the_history(letters):
     _, history = glyph_with_attributes(
         HistogramPooling(64, 4), CrossBatchLoss(253, 8), steps=2, train_set=letters, progress=False,
@@ -52,5 +63,5 @@ def test_bad_input_is_named(letters):
         pair(letters, 0.1, steps=0)
     with pytest.raises(ValueError, match="weight"):
         pair(letters, 2.0)
-    with pytest.raises(ValueError, match="pooling"):
+    with pytest.raises(ValueError, match="reading: expected a Reading with attributes"):
         glyph_with_attributes(GlobalAveragePooling(), CrossBatchLoss(253, 8), steps=1, train_set=letters)

@@ -3,7 +3,7 @@ from torch.nn.functional import cross_entropy
 
 from dmlnb.course.recipes import train_letters
 from dmlnb.data import cyrillic_letters
-from dmlnb.models import StagedClassifier, small_resnet
+from dmlnb.models import Beside, StagedClassifier, small_resnet
 
 
 def test_letters_are_cyrillic_and_another_seed_gives_other_images():
@@ -35,6 +35,14 @@ def test_training_repeats_itself_and_ends_in_evaluation_mode():
         assert len(history) == 3 and not nets[-1].training
     for a, b in zip(*(n.parameters() for n in nets), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_student_beside_its_teacher_is_trained_by_readings():
+    teacher, student = (StagedClassifier(small_resnet(1, (4, 8, 8, 8)), 47) for _ in range(2))
+    both, before = Beside(student, teacher), student.linear.weight.detach().clone()
+    agree = lambda reading, labels: (reading.logits - reading.source.logits).square().mean()
+    train_letters(both.read, agree, cyrillic_letters(4), steps=2, progress=False, device="cpu")
+    assert not both.training and not torch.equal(student.linear.weight, before)
 
 
 def test_the_device_is_passed_on(monkeypatch):
