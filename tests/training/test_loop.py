@@ -8,7 +8,6 @@ from dmlnb.losses import ProxyAnchorLoss, contrastive_loss
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import hold_then_linear, make_optimizer, train
-from dmlnb.training.checkpoints import load_checkpoint, save_checkpoint
 
 STEPS = 8
 
@@ -117,46 +116,3 @@ def test_bad_input_is_named(data):
         train(net, loss, images, labels, [], progress=False)
     with pytest.raises(FloatingPointError, match="step 0"):
         train(net, lambda e, y: e.sum() * math.nan, images, labels, batches, progress=False)
-
-
-def test_damaged_checkpoints_are_named(data, tmp_path):
-    net, loss = make()
-    path = tmp_path / "a.safetensors"
-    save_checkpoint(path, net, loss)
-    assert load_checkpoint(path, net, loss) == []
-    damaged = bytearray(path.read_bytes())
-    damaged[-3] ^= 255
-    path.write_bytes(damaged)
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(path, net, loss)
-    path.write_bytes(bytes(damaged[: len(damaged) // 2]))
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(path, net, loss)
-    path.write_bytes(b"")
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(path, net)
-    with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        load_checkpoint(tmp_path / "absent.safetensors", net)
-
-
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    net, loss = make()
-    save_checkpoint(tmp_path / "a.safetensors", net)
-    other = EmbeddingNet(small_resnet(1, (4, 8, 8, 12)), GlobalAveragePooling(), dim=6)
-    with pytest.raises(ValueError, match="another net"):
-        load_checkpoint(tmp_path / "a.safetensors", other)
-
-
-def test_an_unwritable_place_leaves_no_partial_file(tmp_path, monkeypatch):
-    net, _ = make()
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError):
-        save_checkpoint(tmp_path / "file" / "a.safetensors", net)
-
-    def broken(*_, **__):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("dmlnb.training.checkpoints.save_file", broken)
-    with pytest.raises(OSError, match="disk full"):
-        save_checkpoint(tmp_path / "b.safetensors", net)
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
