@@ -80,12 +80,10 @@ def save_checkpoint(
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        os.close(
-            os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o666)
-        )  # the umask takes from this what it wants
-        if target.exists():
-            os.chmod(temporary, target.stat().st_mode & 0o777)
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.touch()  # has the mode that the umask wants
+        mode = (target if target.exists() else temporary).stat().st_mode & 0o777
+        save_file(tensors, temporary, metadata=metadata)  # makes it anew, for its owner only
+        temporary.chmod(mode)
         os.replace(temporary, target)
     except SafetensorError as error:
         raise OSError(f"path: could not write {target} ({error}); what was there before is intact") from error

@@ -40,8 +40,8 @@ def make_optimizer(
 
     Args:
         net: the network; frozen parameters stay out.
-        loss: its parameters are found in a lambda or a partial too (`modules_of`); those that belong to the network count
-            there only.
+        loss: its parameters are found in a lambda or a partial too (`modules_of`); those that belong to the
+            network count there only.
         learning_rate, proxy_factor, weight_decay: as in `dmlnb.training.train`.
         rates: factors of the learning rate by the beginning of a parameter's name, `{"backbone": 0.1}`; the longest
             that fits counts, the others have 1. The first two groups are made for each factor.
