@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,6 +68,8 @@ def digest(tensors) -> str:
 
 def name_of(thing: object) -> object:
     """Plain values as they are; functions, transforms and other objects by a name that is the same in every process."""
+    if isinstance(thing, np.generic):
+        thing = thing.item()
     if thing is None or isinstance(thing, str | bool | int | float):
         return thing
     if isinstance(thing, Mapping):

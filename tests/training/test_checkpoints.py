@@ -38,7 +38,7 @@ def stepped(net, loss, kind=None):
 def everything(net, loss, optimizer):
     """Copies of all tensors of the three."""
     state = optimizer.state_dict()["state"]
-    moments = [torch.as_tensor(v) for values in state.values() for _, v in sorted(values.items())]
+    moments = [torch.as_tensor(v) for _, values in sorted(state.items()) for _, v in sorted(values.items())]
     return [t.clone() for t in (*net.state_dict().values(), *loss.state_dict().values(), *moments)]
 
 
