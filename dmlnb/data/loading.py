@@ -42,8 +42,8 @@ def require_images(images: object) -> object:
         raise ValueError("images: expected at least one, got none")
     if not reads_batches(images):
         image, _ = _parts(
-            _Seeded(images, 0)[0, 0, 0], 0
-        )  # a wrong item is named here, and not from inside a worker
+            *_Seeded(images, 0)[0, 0, 0]
+        )  # a wrong item is named here, not from inside a worker
         if image.ndim != 3:
             raise ValueError(f"images: expected items of shape (c, S, S), got {tuple(image.shape)}")
     return images

@@ -298,8 +298,10 @@ def test_numbers_of_numpy_are_numbers(data, tmp_path):
         "validate_every": np.int16(4),
         "learning_rate": np.float64(3e-3),
     }
-    history = train(other, loss, *data, checkpoint=path, validate=lambda net: {"a": np.float32(0.5), "b": torch.ones(1)},
-                    progress=False, device="cpu", **numbers)  # fmt: skip
+    validate = lambda net: {"a": np.float32(0.5), "b": torch.ones(1)}
+    history = train(
+        other, loss, *data, checkpoint=path, validate=validate, progress=False, device="cpu", **numbers
+    )
     assert same(net, other) and history[3]["a"] == 0.5 and history[-1]["b"] == 1.0
     again, loss = make()
     assert history == train(
