@@ -1,36 +1,49 @@
-"""Embeddings, or readings, of a whole data set, batch by batch."""
+"""Embeddings, or whatever a network gives, of a whole data set, batch by batch."""
 
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import require_positive
 from dmlnb.data import to_float
+from dmlnb.data.loading import load_batches, require_images
 
 
 @torch.no_grad()
-def embed(net: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+def embed(net: nn.Module, images: object, *, batch_size: int = 256, workers: int = 0) -> Tensor:
     """Embeddings of a whole data set, in evaluation mode and without gradients.
+
+    The result is an ordinary tensor: it may be changed in place, and trained on.
 
     Args:
         net: an embedding network, `(B, c, S, S) -> (B, d)` (or anything `-> (B, ...)`, such as `net.features`).
-        images: `(N, c, S, S)`, uint8 grey levels or floating point.
+        images: `(N, c, S, S)`, uint8 grey levels or floating point; feature maps; or a Dataset of `(image, label)`, or
+            of images, all of one size.
         batch_size: images at a time.
+        workers: processes that open the images of a Dataset; 0 opens them here.
 
     Returns:
-        `(N, d)` float32 on the CPU.
+        `(N, d)` float32 on the CPU, whatever the network computes in.
 
     Raises:
-        ValueError: if there is no image.
+        ValueError: if there is no image, for items that are no tensors, or a `net` that is no module.
 
     Taught in notebook 00.
     """
-    if len(images) == 0:
-        raise ValueError("images: expected at least one, got none")
+    require_positive(batch_size=batch_size)
     owner = getattr(net, "__self__", net)  # net.features is a bound method of its network
-    device = next(owner.parameters(), images).device
-    was_training = owner.training
+    if not isinstance(owner, nn.Module):
+        raise ValueError(f"net: expected a module or a method of one, got {type(net).__name__}")
+    images = require_images(images)
+    weight = next((p for p in owner.parameters() if p.is_floating_point()), torch.empty(0))
+    batches = torch.arange(len(images)).split(batch_size)
+    modes = {module: module.training for module in owner.modules()}
     owner.eval()
     try:
-        chunks = [net(to_float(chunk.to(device)).float()).float().cpu() for chunk in images.split(batch_size)]
+        loaded = load_batches(images, None, batches, range(len(batches)), workers=workers)
+        chunks = [
+            net(to_float(chunk.to(weight.device)).to(weight.dtype)).float().cpu() for chunk, _ in loaded
+        ]
     finally:
-        owner.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     return torch.cat(chunks)

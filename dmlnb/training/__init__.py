@@ -1,6 +1,8 @@
 """Training: one loop for every method, its schedule, its checkpoints."""
 
 from dmlnb.training.checkpoints import load_checkpoint, save_checkpoint
-from dmlnb.training.loop import hold_then_linear, make_optimizer, train
+from dmlnb.training.held import modules_of
+from dmlnb.training.loop import train
+from dmlnb.training.optimizer import hold_then_linear, make_optimizer
 
-__all__ = ["hold_then_linear", "load_checkpoint", "make_optimizer", "save_checkpoint", "train"]
+__all__ = ["hold_then_linear", "load_checkpoint", "make_optimizer", "modules_of", "save_checkpoint", "train"]

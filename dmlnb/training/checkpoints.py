@@ -1,13 +1,16 @@
 """Checkpoints: bare tensors in one safetensors file, with a digest, written whole or not at all.
 
-Nothing in the file is code, so opening a stranger's checkpoint cannot run anything.
+Nothing in the file is code, so opening a stranger's checkpoint cannot run anything. Everything is checked before
+anything is changed, and the tensors are copied out of the file: nothing goes on living in it, so that it may be
+replaced at any time (Windows refuses to replace a file that a program still maps into its memory).
 """
 
 import hashlib
 import json
 import os
-import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,117 +18,260 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dmlnb import __version__
+from dmlnb.training.held import loss_module
+from dmlnb.training.stamps import difference
+
+State = dict[str, Tensor]
+WRAPPERS = ("_orig_mod", "module")  # names that torch.compile, and DataParallel or DDP, put before a key
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds, checked against the objects that it shall be put into."""
+
+    net: State
+    loss: State
+    optimizer: dict[int, State]
+    best: State
+    history: list[dict[str, float]]
 
 
 def save_checkpoint(
     path: str | os.PathLike,
     net: nn.Module,
-    loss: nn.Module | None = None,
+    loss: Callable | None = None,
     optimizer: torch.optim.Optimizer | None = None,
-    history: list[dict[str, float]] = (),
+    history: Sequence[dict[str, float]] = (),
+    *,
+    run: dict | None = None,
+    best: State | None = None,
 ) -> None:
     """Write network, loss, optimiser state and history to `path`, replacing it in one step.
 
     Args:
-        path: a `.safetensors` file; its folder is made.
+        path: a `.safetensors` file; its folder is made. Of a link, the file that it points to is written.
         net: the network.
-        loss: the loss, when it has parameters or buffers.
+        loss: the loss; what it has of parameters and buffers is kept, also inside a lambda or a partial.
         optimizer: its per-parameter state is kept; learning rates are not (the schedule sets them).
         history: as `dmlnb.training.train` returns it.
+        run: what the run is (`dmlnb.training.stamps.describe_run`); `load_checkpoint` can ask for the same.
+        best: a second state of network and loss, from `snapshot`.
 
     Raises:
-        OSError: if the folder cannot be written; no partial file is left.
+        OSError: if the file cannot be written, as on a full disk; no partial file is left, and a file that was there
+            before stays as it was.
+        ValueError: if a state holds something that is no tensor.
 
     Taught in notebook 00.
     """
-    tensors = _flatten(net, loss, optimizer)
-    metadata = {"dmlnb": __version__, "sha256": _digest(tensors), "history": json.dumps(list(history))}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
+    tensors = snapshot(net, loss) | {f"best.{key}": value for key, value in (best or {}).items()}
+    metadata = {"dmlnb": __version__, "history": json.dumps(list(history), default=_python_number)}
+    if optimizer is not None:
+        metadata["optimizer"] = type(optimizer).__name__
+        tensors |= {
+            f"optimizer.{number}.{key}": _copy(torch.as_tensor(value))
+            for number, state in optimizer.state_dict()["state"].items()
+            for key, value in state.items()
+            if value is not None  # SGD without momentum
+        }
+    if run is not None:
+        metadata["run"] = json.dumps(run)
+    metadata["sha256"] = _digest(tensors)
+    target = Path(os.path.realpath(Path(path).expanduser()))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, temporary, metadata=metadata)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.touch()  # has the mode that the umask wants
+        mode = (target if target.exists() else temporary).stat().st_mode & 0o777
+        save_file(tensors, temporary, metadata=metadata)  # makes it anew, for its owner only
+        temporary.chmod(mode)
+        os.replace(temporary, target)
+    except SafetensorError as error:
+        raise OSError(f"path: could not write {target} ({error}); what was there before is intact") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(
     path: str | os.PathLike,
     net: nn.Module,
-    loss: nn.Module | None = None,
+    loss: Callable | None = None,
     optimizer: torch.optim.Optimizer | None = None,
+    *,
+    run: dict | None = None,
 ) -> list[dict[str, float]]:
-    """Read a checkpoint into the given objects, in place.
+    """Read a checkpoint into the given objects, in place; if it does not fit, nothing is changed.
 
     Args:
         path: a file made by `save_checkpoint`.
         net, loss, optimizer: as they were saved; leave out the loss and the optimiser to use the network only.
+        run: refuse the file unless it was saved with this `run`; None takes any.
 
     Returns:
         The history.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, or holds another network than `net`.
+        ValueError: if the file is no checkpoint or damaged, belongs to another run, or holds another network, loss or
+            optimiser than the one given; says which.
 
     Taught in notebook 00.
     """
-    if not Path(path).exists():
+    saved = read_checkpoint(path, net, loss, optimizer, run=run)
+    restore(saved, net, loss, optimizer)
+    return saved.history
+
+
+def read_checkpoint(
+    path: str | os.PathLike,
+    net: nn.Module,
+    loss: Callable | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    *,
+    run: dict | None = None,
+) -> Saved:
+    """All of a checkpoint, checked as in `load_checkpoint`; changes nothing."""
+    path = Path(path).expanduser()
+    metadata, tensors = _read(path)
+    if run is not None and "run" not in metadata:
+        raise ValueError(
+            f"checkpoint: {path} does not say which run it belongs to, so none goes on from it; "
+            "read it with load_checkpoint, or give another path"
+        )
+    if run is not None and (found := difference(json.loads(metadata["run"]), run)):
+        raise ValueError(f"checkpoint: {path} belongs to another run ({found}); give another path")
+    states = {part: _below(tensors, f"{part}.") for part in ("net", "loss", "best", "optimizer")}
+    for name, module in (("net", net), ("loss", loss_module(loss, net))):
+        if module is not None:
+            _require_state(path, name, module.state_dict(), states[name])
+    numbered: dict[int, State] = {}
+    for key, value in states["optimizer"].items():
+        number, _, name = key.partition(".")
+        numbered.setdefault(int(number), {})[name] = value
+    if optimizer is not None:
+        _require_optimizer(path, optimizer, numbered, metadata.get("optimizer"))
+    history = json.loads(metadata["history"])
+    return Saved(states["net"], states["loss"], numbered, states["best"], history)
+
+
+def restore(saved: Saved, net: nn.Module, loss: Callable | None = None, optimizer=None) -> None:
+    """Put what `read_checkpoint` returned for these objects into them."""
+    net.load_state_dict(saved.net)
+    if (module := loss_module(loss, net)) is not None:
+        module.load_state_dict(saved.loss)
+    if optimizer is not None:
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": saved.optimizer, "param_groups": groups})
+
+
+def snapshot(net: nn.Module, loss: Callable | None = None) -> State:
+    """A copy of the states of network and loss, on the CPU."""
+    states = {f"net.{key}": value for key, value in net.state_dict().items()}
+    if (module := loss_module(loss, net)) is not None:
+        states |= {f"loss.{key}": value for key, value in module.state_dict().items()}
+    for key, value in states.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"{key}: expected tensors in the state, got {type(value).__name__}; use a buffer"
+            )
+    return {key: _copy(value) for key, value in states.items()}
+
+
+def put_back(best: State, net: nn.Module, loss: Callable | None = None) -> None:
+    """Put a `snapshot` back."""
+    restore(Saved(_below(best, "net."), _below(best, "loss."), {}, {}, []), net, loss)
+
+
+def _read(path: Path) -> tuple[dict[str, str], State]:
+    """Metadata and tensors, copied out of the file; each kind of a wrong file has its own message."""
+    if not path.exists():
         raise FileNotFoundError(f"path: no checkpoint at {path}")
+    if path.is_dir():
+        raise ValueError(f"path: {path} is a folder; give the .safetensors file in it")
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith((b"PK", b"\x80")):
+        raise ValueError(
+            f"path: {path} was written by torch.save; read it with torch.load, then load_state_dict"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
     except SafetensorError as error:
         raise ValueError(
             f"path: {path} is damaged or no safetensors file ({error}); delete it to start anew"
         ) from error
-    if metadata.get("sha256") != _digest(tensors):
+    if not {"sha256", "history"} <= metadata.keys():
+        raise ValueError(
+            f"path: {path} is a safetensors file of another program; read it with safetensors.torch.load_file"
+        )
+    if metadata["sha256"] != _digest(tensors):
         raise ValueError(
             f"path: {path} is damaged: its digest is not the recorded one; delete it to start anew"
         )
-    for prefix, module in (("net.", net), ("loss.", loss)):
-        if isinstance(module, nn.Module):
-            state = {
-                key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-            }
-            try:
-                module.load_state_dict(state)
-            except RuntimeError as error:
+    return metadata, tensors
+
+
+def _require_state(path: Path, name: str, wanted: State, found: State) -> None:
+    """Raise ValueError unless the two states have the same names and shapes."""
+    missing, foreign = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    bare = lambda key: ".".join(part for part in key.split(".") if part not in WRAPPERS)
+    if missing and {bare(key) for key in wanted} == {bare(key) for key in found}:
+        raise ValueError(
+            f"path: {path} holds this {name}, but one of the two is wrapped by torch.compile, DataParallel or DDP: "
+            f"{foreign[0]} there, {missing[0]} here; give what is inside, its ._orig_mod or .module, on that side"
+        )
+    if missing or foreign:
+        lists = [(missing, "it lacks"), (foreign, "it has besides")]
+        text = "; ".join(f"{words} {keys[0]} (of {len(keys)})" for keys, words in lists if keys)
+        raise ValueError(f"path: {path} holds another {name} than the one given: {text}")
+    for key, value in wanted.items():
+        if value.shape != found[key].shape:
+            shapes = f"{key} has shape {tuple(found[key].shape)} there, {tuple(value.shape)} here"
+            raise ValueError(f"path: {path} holds another {name} than the one given: {shapes}")
+
+
+def _require_optimizer(path: Path, optimizer, states: dict[int, State], saved_by: str | None) -> None:
+    """Raise ValueError unless the state is of such an optimiser, of as many parameters of the same shapes."""
+    own = type(optimizer).__name__
+    names = {name for state in states.values() for name in state}
+    if saved_by is None and not states:
+        raise ValueError(f"path: {path} holds no state of an optimiser; leave optimizer out")
+    adam = isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW)
+    if (saved_by or own) != own or (states and adam != ("exp_avg" in names)):
+        other = saved_by if saved_by not in (None, own) else f"an optimiser with {', '.join(sorted(names))}"
+        raise ValueError(f"path: {path} holds the state of {other}, the one given is {own}")
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if states and max(states) >= len(parameters):
+        raise ValueError(
+            f"path: {path} holds the state of an optimiser of more parameters than the {len(parameters)} given"
+        )
+    for number, state in states.items():
+        shape = parameters[number].shape
+        for name, value in state.items():
+            if value.ndim and value.shape != shape:
                 raise ValueError(
-                    f"path: {path} holds another {prefix[:-1]} than the one given: {error}"
-                ) from error
-    if optimizer is not None:
-        _restore(optimizer, tensors)
-    return json.loads(metadata["history"])
+                    f"path: {path} holds the state of another optimiser: {name} of parameter {number} has shape "
+                    f"{tuple(value.shape)} there, {tuple(shape)} here"
+                )
 
 
-def _flatten(net, loss, optimizer) -> dict[str, Tensor]:
-    tensors = {f"net.{key}": value for key, value in net.state_dict().items()}
-    if isinstance(loss, nn.Module):
-        tensors |= {f"loss.{key}": value for key, value in loss.state_dict().items()}
-    if optimizer is not None:
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    return {
-        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for key, value in tensors.items()
-    }
+def _below(tensors: State, prefix: str) -> State:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, key = name.split(".")
-            state.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+def _copy(value: Tensor) -> Tensor:
+    return value.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
+def _python_number(value):
+    """For json: the Python number in a NumPy number or a tensor of one element."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise ValueError(f"history: expected numbers, got {type(value).__name__}")
+
+
+def _digest(tensors: State) -> str:
     digest = hashlib.sha256()
     for key in sorted(tensors):
         digest.update(key.encode())

@@ -6,7 +6,8 @@ So an interrupted run, resumed from its checkpoint, ends in the very same weight
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -15,48 +16,35 @@ from tqdm.auto import tqdm
 
 from dmlnb.data import augment as default_augment
 from dmlnb.data import to_float
-from dmlnb.training.checkpoints import load_checkpoint, save_checkpoint
-
-
-def hold_then_linear(step: int, steps: int, decay: float = 0.35) -> float:
-    """Learning-rate factor: 1, then linear to 0 over the last `decay` share of the steps.
-
-    $$ r(t) = \\min\\{1, (T - t) / (\\text{decay} \\cdot T)\\} $$
-    """
-    return min(1.0, (steps - step) / max(decay * steps, 1e-12))
-
-
-def make_optimizer(
-    net: nn.Module, loss: nn.Module | None, *, learning_rate: float, proxy_factor: float, weight_decay: float
-) -> torch.optim.AdamW:
-    """AdamW in three groups: weight matrices, everything without decay (norms, biases), and the loss's proxies.
-
-    Proxies meet a gradient only when their class is in the batch, so they learn `proxy_factor` times faster.
-    """
-    decayed = [p for p in net.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in net.parameters() if p.requires_grad and p.ndim <= 1]
-    proxies = [p for p in loss.parameters() if p.requires_grad] if isinstance(loss, nn.Module) else []
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay, "base_lr": learning_rate},
-        {"params": plain, "weight_decay": 0.0, "base_lr": learning_rate},
-        {"params": proxies, "weight_decay": 0.0, "base_lr": learning_rate * proxy_factor},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate)
+from dmlnb.data.loading import load_batches
+from dmlnb.training.checkpoints import put_back, read_checkpoint, restore, save_checkpoint, snapshot
+from dmlnb.training.held import loss_module, require_all_trained
+from dmlnb.training.optimizer import hold_then_linear, make_optimizer
+from dmlnb.training.requirements import require_data, require_numbers, require_settings
+from dmlnb.training.stamps import describe_run
 
 
 def train(
     net: nn.Module,
     loss: Callable[[Tensor, Tensor], Tensor],
-    images: Tensor,
-    labels: Tensor,
+    images: object,
+    labels: Tensor | None,
     batches: Sequence[Tensor],
     *,
     learning_rate: float = 3e-3,
     proxy_factor: float = 10.0,
+    rates: Mapping[str, float] | None = None,
     weight_decay: float = 1e-4,
-    augment: Callable[[Tensor], Tensor] | None = default_augment,
+    warmup: int = 0,
+    clip: float | None = None,
+    freeze_batchnorm: bool = False,
+    amp: bool = False,
+    augment: Callable[[Tensor], Tensor] | str | None = "letters",
+    workers: int = 0,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     validate_every: int = 200,
+    keep_best: str | None = None,
+    log: Callable[[int, dict[str, float]], None] | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int = 200,
     stop_at: int | None = None,
@@ -68,18 +56,32 @@ def train(
 
     Args:
         net: `(B, c, S, S) -> (B, d)`; changed in place and left on `device`. Give `net.read` instead of `net` for a
-            loss that takes a `Reading`.
-        loss: `loss(embeddings (B, d), labels (B,)) -> scalar`; when it is a module, its parameters are trained too.
-        images: `(N, c, S, S)` uint8, held in memory.
-        labels: `(N,)` int64.
+            loss that takes a `Reading`. Batches come in the dtype of its parameters.
+        loss: `loss(embeddings (B, d), labels (B,)) -> scalar`. Its parameters are trained too: those of a module, and
+            those that a lambda, a partial or a method holds (`dmlnb.training.held.modules_of`). What it holds in
+            evaluation mode or frozen, such as a source network, is only used.
+        images: `(N, c, S, S)`, uint8 grey levels or floating point; feature maps; or a map-style Dataset of
+            `(image (c, S, S), label)`, whose random transforms draw from torch's, NumPy's or Python's global generator.
+        labels: `(N,)` integers; None for those that the images bring (`.labels`, or the items of a Dataset).
         batches: index tensors, one a step (`dmlnb.data.ClassBatches`); their number is the number of steps.
         learning_rate: of AdamW; held, then linear to 0 over the last 35 % of the steps.
         proxy_factor: the loss's parameters learn this much faster.
+        rates: factors of the learning rate by the beginning of a parameter's name, `{"backbone": 0.1}`.
         weight_decay: decoupled, on weight matrices of the network only.
+        warmup: steps in which the learning rate rises linearly.
+        clip: largest norm of the gradient, of network and loss together; None for no limit.
+        freeze_batchnorm: BatchNorm layers keep their running statistics and use them; scale and shift still learn.
+        amp: run network and loss under bfloat16 autocast.
         augment: a whole-batch transform on float images, drawing from torch's global generator; None for none.
+            `"letters"` is `dmlnb.data.augment` for images in a tensor, and none for a Dataset or feature maps.
+        workers: processes that open the images of a Dataset; any number gives the same weights.
         validate: called every `validate_every` steps and at the end; its numbers join the history.
+        keep_best: one of these numbers, larger is better. At the end network and loss go back to the step where it was
+            largest, the first of several; the history says which in `best_step`.
+        log: `log(step, entry)`, called with each new entry of the history.
         checkpoint: a `.safetensors` path. If it exists, training resumes from it; it is rewritten every
-            `checkpoint_every` steps and at the end.
+            `checkpoint_every` steps and at the end. A checkpoint of another run (seed, settings, data, batches, network
+            or loss) is refused.
         stop_at: leave after this step (to interrupt a run on purpose); the schedule still counts all batches.
         seed: with the step it determines all randomness of that step.
         device: None for CUDA when there is one, else CPU.
@@ -89,64 +91,126 @@ def train(
         The history: a list of `{"step", "loss", "lr", "images_per_second", ...}`, one entry a step.
 
     Raises:
-        ValueError: for images that do not match labels, an empty list of batches, or a damaged checkpoint.
+        ValueError: for images that do not match labels, an empty list of batches, a number out of its range, a
+            parameter that gets a gradient but would not be trained, or a checkpoint that is damaged or belongs to
+            another run.
         FloatingPointError: if the loss stops being finite; says at which step.
 
     Taught in notebook 00.
     """
-    if images.ndim != 4 or len(images) != len(labels):
-        raise ValueError(
-            f"images, labels: expected (N, c, S, S) and (N,), got {tuple(images.shape)}, {tuple(labels.shape)}"
-        )
+    forward, net = net, getattr(net, "__self__", net)  # net.read is a bound method of its network
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"net: expected a module or a method of one, got {type(net).__name__}")
+    images, labels = require_data(images, labels)
     if len(batches) == 0:
         raise ValueError("batches: expected at least one index tensor, got none")
+    steps, last, seed = require_settings(
+        len(batches), stop_at, seed, validate=validate, keep_best=keep_best, learning_rate=learning_rate,
+        proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip, workers=workers,
+        validate_every=validate_every, checkpoint_every=checkpoint_every,
+    )  # fmt: skip
+    if augment == "letters":
+        augment = default_augment if isinstance(images, Tensor) else None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    forward, net = net, getattr(net, "__self__", net)  # net.read is a bound method of its network
-    net.to(device, memory_format=torch.channels_last).train()
-    if isinstance(loss, nn.Module):
-        loss.to(device).train()
     optimizer = make_optimizer(
-        net, loss, learning_rate=learning_rate, proxy_factor=proxy_factor, weight_decay=weight_decay
+        net,
+        loss,
+        learning_rate=learning_rate,
+        proxy_factor=proxy_factor,
+        weight_decay=weight_decay,
+        rates=rates,
     )
     history: list[dict[str, float]] = []
-    if checkpoint is not None and Path(checkpoint).exists():
-        history = load_checkpoint(checkpoint, net, loss, optimizer)
-    steps, last = len(batches), min(len(batches), stop_at or len(batches))
-    bar = tqdm(
-        range(len(history), last), initial=len(history), total=steps, disable=not progress, desc="training"
-    )
+    run, saved, best = None, None, None
+    if checkpoint is not None:
+        run = describe_run(net, loss, images, labels, batches, {
+            "seed": seed, "learning_rate": learning_rate, "proxy_factor": proxy_factor, "rates": rates,
+            "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
+            "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
+            "keep_best": keep_best,
+        })  # fmt: skip
+        checkpoint = Path(checkpoint).expanduser()
+        if checkpoint.exists():
+            saved = read_checkpoint(checkpoint, net, loss, optimizer, run=run)
+        checkpoint.parent.mkdir(
+            parents=True, exist_ok=True
+        )  # a place that cannot be written is known before step 0
+
+    # From here on things change: network and loss move, and take up the state of the checkpoint.
+    net.to(device, memory_format=torch.channels_last)
+    if (module := loss_module(loss, net)) is not None:
+        module.to(device)
+    if saved is not None:
+        restore(saved, net, loss, optimizer)
+        history, best = saved.history, saved.best or None
+    _training_mode(net, loss, freeze_batchnorm)
+    dtype = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.float32)
+    todo = range(len(history), last)
+    loaded = load_batches(images, labels, batches, todo, seed=seed, workers=workers)
+    bar = tqdm(todo, initial=len(history), total=steps, disable=not progress, desc="training")
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for step in bar:
             began = time.perf_counter()
             torch.manual_seed(seed * 1_000_003 + step)
+            factor = hold_then_linear(step, steps, warmup=warmup)
             for group in optimizer.param_groups:
-                group["lr"] = group["base_lr"] * hold_then_linear(step, steps)
-            index = batches[step]  # (B,)
-            batch = to_float(images[index].to(device)).contiguous(memory_format=torch.channels_last)
+                group["lr"] = group["base_lr"] * factor
+            batch, target = next(loaded)  # (B, c, S, S), (B,)
+            if target is None:
+                raise ValueError("labels: expected them, or a Dataset whose items are (image, label)")
+            batch = to_float(batch.to(device)).contiguous(memory_format=torch.channels_last)
             if augment is not None:
                 batch = augment(batch)
-            value = loss(forward(batch), labels[index].to(device))
+            with torch.autocast(device.type, torch.bfloat16) if amp else nullcontext():
+                value = loss(forward(batch.to(dtype)), target.long().to(device))
+            if step == todo.start:
+                require_all_trained(value, optimizer)
             if not torch.isfinite(value):
                 raise FloatingPointError(
                     f"the loss became {value.item()} at step {step}; try a smaller learning_rate"
                 )
             optimizer.zero_grad(set_to_none=True)
             value.backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(
+                    [p for group in optimizer.param_groups for p in group["params"]], clip
+                )
             optimizer.step()
-            speed = len(index) / (time.perf_counter() - began)
+            speed = len(batch) / (time.perf_counter() - began)
             entry = {
                 "step": step,
                 "loss": value.item(),
-                "lr": optimizer.param_groups[0]["lr"],
+                "lr": learning_rate * factor,
                 "images_per_second": speed,
             }
             done = step + 1
             if validate is not None and (done % validate_every == 0 or done == steps):
-                entry |= validate(net)
-                net.train()
+                entry |= require_numbers(validate(net), keep_best)
+                _training_mode(net, loss, freeze_batchnorm)
+                if keep_best is not None:
+                    validated = [h for h in history if "best_step" in h] + [entry]
+                    entry["best_step"] = max(validated, key=lambda h: h[keep_best])[
+                        "step"
+                    ]  # the first of several
+                    best = snapshot(net, loss) if entry["best_step"] == step else best
             history.append(entry)
+            if done == steps and best is not None:
+                put_back(best, net, loss)
+                best = None
             if checkpoint is not None and (done % checkpoint_every == 0 or done == last):
-                save_checkpoint(checkpoint, net, loss, optimizer, history)
+                save_checkpoint(checkpoint, net, loss, optimizer, history, run=run, best=best)
+            if log is not None:
+                log(step, dict(entry))
             if step % 10 == 0 or done == last:
                 bar.set_postfix(loss=f"{entry['loss']:.3f}", images_per_s=f"{speed:.0f}", refresh=False)
     return history
+
+
+def _training_mode(net: nn.Module, loss: object, freeze_batchnorm: bool) -> None:
+    net.train()
+    if isinstance(loss, nn.Module):
+        loss.train()
+    if freeze_batchnorm:
+        for layer in net.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.eval()

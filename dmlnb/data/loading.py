@@ -1,0 +1,166 @@
+"""Batches from what holds images: a tensor, feature maps, or a Dataset whose items are opened by workers.
+
+What a Dataset's transform draws at random depends on (seed, step, place in the batch) alone: so a training that is
+interrupted goes on with the very same images, and the number of workers changes nothing but the speed.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, default_collate
+
+Key = tuple[int, int, int]  # (step, place in the batch, index)
+
+
+def require_images(images: object) -> object:
+    """Images as they can be read: a tensor (NumPy arrays become one), feature maps, or a map-style Dataset.
+
+    Args:
+        images: a tensor `(N, c, S, S)`; anything with `reads_batches = True`, whose `[index tensor]` gives
+            `(B, C, H, W)`; or anything with `len()` whose `[i]` gives `(image, label)`, or the image alone.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: for anything else, such as a DataLoader, or if there is no image.
+    """
+    if isinstance(images, np.ndarray):
+        images = torch.from_numpy(images)
+    if isinstance(images, IterableDataset | DataLoader) or not (
+        hasattr(images, "__getitem__") and hasattr(images, "__len__")
+    ):
+        mend = "; give its .dataset, batches are made here" if isinstance(images, DataLoader) else ""
+        raise ValueError(
+            "images: expected a tensor, feature maps or a Dataset with len() and [i], "
+            f"got {type(images).__name__}{mend}"
+        )
+    if len(images) == 0:
+        raise ValueError("images: expected at least one, got none")
+    if not reads_batches(images):
+        image, _ = _parts(
+            *_Seeded(images, 0)[0, 0, 0]
+        )  # a wrong item is named here, not from inside a worker
+        if image.ndim != 3:
+            raise ValueError(f"images: expected items of shape (c, S, S), got {tuple(image.shape)}")
+    return images
+
+
+def reads_batches(images: object) -> bool:
+    """Whether `images[index tensor]` gives a batch: a tensor, or what says so by `reads_batches`."""
+    return isinstance(images, Tensor) or bool(getattr(images, "reads_batches", False))
+
+
+def load_batches(
+    images: object,
+    labels: Tensor | None,
+    batches: Sequence[Tensor],
+    steps: Sequence[int],
+    *,
+    seed: int = 0,
+    workers: int = 0,
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The images and labels of `batches[step]`, one pair for each of `steps`.
+
+    Args:
+        images: see `require_images`.
+        labels: `(N,)`, or None for those that the items of a Dataset bring (None if they bring none).
+        batches: index tensors `(B,)`.
+        steps: which of them, in order.
+        seed: of the random transforms of a Dataset.
+        workers: processes that open the items of a Dataset; 0 opens them here.
+
+    Yields:
+        `(B, c, S, S)` as stored, and `(B,)`.
+    """
+    if reads_batches(images):
+        for step in steps:
+            index = torch.as_tensor(batches[step])
+            yield images[index], None if labels is None else labels[index]
+        return
+    loader = DataLoader(
+        _Seeded(images, seed),
+        batch_sampler=_Keys(batches, steps),
+        num_workers=workers,
+        collate_fn=_collate,
+        generator=torch.Generator(),  # the global generator stays as it is
+    )
+    for step, (batch, own) in zip(steps, loader, strict=True):
+        yield batch, own if labels is None else labels[torch.as_tensor(batches[step])]
+
+
+class _Keys:
+    """For each step, the keys of its batch."""
+
+    def __init__(self, batches: Sequence[Tensor], steps: Sequence[int]):
+        self.batches, self.steps = batches, steps
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for step in self.steps:
+            yield [
+                (step, place, index)
+                for place, index in enumerate(torch.as_tensor(self.batches[step]).tolist())
+            ]
+
+
+class _Seeded(torch.utils.data.Dataset):
+    """Items of a Dataset, each opened with the generators of torch, NumPy and Python at a seed of its own."""
+
+    def __init__(self, items: object, seed: int):
+        self.items, self.seed = items, seed
+
+    def __getitem__(self, key: Key) -> tuple[object, int]:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: list[Key]) -> list[tuple[object, int]]:
+        before = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 - what transforms use
+        try:
+            return [(self._open(*key), key[2]) for key in keys]
+        finally:
+            torch.set_rng_state(before[0])
+            np.random.set_state(before[1])  # noqa: NPY002
+            random.setstate(before[2])
+
+    def _open(self, step: int, place: int, index: int) -> object:
+        own = int(
+            np.random.SeedSequence([self.seed % 2**64, step, place]).generate_state(1, np.uint64)[0] >> 1
+        )
+        torch.default_generator.manual_seed(own)
+        np.random.seed(own % 2**32)  # noqa: NPY002
+        random.seed(own)
+        return self.items[index]
+
+
+def _collate(items: list[tuple[object, int]]) -> tuple[Tensor, Tensor | None]:
+    images, labels = zip(*(_parts(item, index) for item, index in items), strict=True)
+    sizes = [tuple(image.shape) for image in images]
+    if len({*sizes}) > 1:
+        one, other = [*dict.fromkeys(sizes)][:2]
+        raise ValueError(
+            f"images: expected one size, got {one} and {other}; let the transform crop or resize to one"
+        )
+    return torch.stack(images), None if labels[0] is None else torch.as_tensor(default_collate([*labels]))
+
+
+def _parts(item: object, index: int) -> tuple[Tensor, object]:
+    """Image and label of an item, or the image and None."""
+    image, label = item if isinstance(item, tuple | list) and len(item) == 2 else (item, None)
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(image)
+    if not isinstance(image, Tensor):
+        raise ValueError(
+            f"images: expected items (image tensor, label), item {index} is {_kind(item)}; "
+            "give the Dataset a transform that ends in a tensor"
+        )
+    return image, label
+
+
+def _kind(item: object) -> str:
+    inner = ", ".join(type(part).__name__ for part in item) if isinstance(item, tuple | list) else ""
+    return f"{type(item).__name__} ({inner})" if inner else type(item).__name__

@@ -1,0 +1,81 @@
+"""What `train` asks of its arguments, before anything changes, and of the numbers of a validation."""
+
+import math
+import operator
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from dmlnb._inputs import require_labels
+from dmlnb.data.loading import reads_batches, require_images
+
+
+def require_data(images: object, labels: object) -> tuple[object, Tensor | None]:
+    """Images as they can be read, and their labels as int64, or None where the items of a Dataset bring them."""
+    images = require_images(images)
+    labels = getattr(images, "labels", None) if labels is None else labels
+    if labels is None:
+        if reads_batches(images):
+            raise ValueError("labels: expected one label an image, got None; only a Dataset brings its own")
+        return images, None
+    labels = torch.as_tensor(labels)
+    if labels.shape != (len(images),) or (isinstance(images, Tensor) and images.ndim != 4):
+        shape = tuple(images.shape) if isinstance(images, Tensor) else f"{len(images)} items"
+        raise ValueError(
+            f"images, labels: expected (N, c, S, S) and (N,), got {shape}, {tuple(labels.shape)}"
+        )
+    if not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool):
+        labels = labels.long()  # every width: uint16 knows neither min() nor an index
+    require_labels(labels, len(images))
+    return images, labels
+
+
+def require_settings(steps: int, stop_at: int | None, seed: int, *, validate, keep_best, clip, **numbers):
+    """Raise ValueError for a setting out of its range; returns the steps, the step to leave after, and the seed."""
+    whole = {
+        "warmup": 0,
+        "workers": 0,
+        "validate_every": 1,
+        "checkpoint_every": 1,
+        "seed": -(2**43),
+        "stop_at": 0,
+    }
+    for name, least in whole.items():
+        value = {**numbers, "seed": seed, "stop_at": steps if stop_at is None else stop_at}[name]
+        if not hasattr(value, "__index__") or operator.index(value) < least:
+            raise ValueError(f"{name}: expected a whole number >= {least}, got {value!r}")
+    if not seed < 2**43:
+        raise ValueError(f"seed: expected a whole number < 2**43, got {seed}")
+    if not 0 < numbers["learning_rate"] < math.inf:
+        raise ValueError(f"learning_rate: expected a number > 0, got {numbers['learning_rate']}")
+    for name in ("proxy_factor", "weight_decay"):
+        if not 0 <= numbers[name] < math.inf:
+            raise ValueError(f"{name}: expected a number >= 0, got {numbers[name]}")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip: expected a norm > 0, or None, got {clip}")
+    if keep_best is not None and validate is None:
+        raise ValueError(f"keep_best: expected validate too, which gives {keep_best!r}; got None")
+    return steps, min(steps, steps if stop_at is None else operator.index(stop_at)), operator.index(seed)
+
+
+def require_numbers(validated: Mapping[str, float], keep_best: str | None) -> dict[str, float]:
+    """What `validate` returned as Python numbers, with `keep_best` among them."""
+    if not isinstance(validated, Mapping):
+        raise ValueError(f"validate: expected a dict of numbers, got {type(validated).__name__}")
+    found = {}
+    for name, value in validated.items():
+        try:
+            found[name] = value.item() if hasattr(value, "item") else value
+            float(found[name])
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"validate: expected a dict of numbers, got {type(value).__name__} for {name!r}"
+            ) from error
+    if keep_best is not None and keep_best not in found:
+        raise ValueError(
+            f"keep_best: validate gave {', '.join(map(repr, found)) or 'nothing'}, but no {keep_best!r}"
+        )
+    if keep_best is not None and not math.isfinite(found[keep_best]):
+        raise FloatingPointError(f"validate: {keep_best} became {found[keep_best]}")
+    return found

@@ -1,0 +1,128 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from dmlnb.data.loading import load_batches, reads_batches, require_images
+
+
+class Noisy(torch.utils.data.Dataset):
+    """Items whose image draws from all three generators, and whose label is the index."""
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        drawn = [torch.rand(()).item(), np.random.rand(), random.random()]  # noqa: NPY002 - as transforms draw
+        return torch.tensor([float(index), *drawn]).view(4, 1, 1), index
+
+
+class Maps:
+    """As feature maps are read: by index tensors only."""
+
+    reads_batches = True
+
+    def __init__(self, maps):
+        self.maps = maps
+
+    def __len__(self):
+        return len(self.maps)
+
+    def __getitem__(self, index):
+        assert isinstance(index, torch.Tensor)
+        return self.maps[index]
+
+
+BATCHES = [torch.tensor([3, 1]), torch.tensor([2, 2]), torch.tensor([9, 0, 5])]
+
+
+def read(images, labels=None, steps=range(3), **options):
+    return [*load_batches(images, labels, BATCHES, steps, **options)]
+
+
+def test_the_items_of_the_batches_in_order():
+    labels = torch.arange(100, 110)
+    for images in (
+        Noisy(),
+        torch.arange(10.0).view(10, 1, 1, 1).expand(10, 4, 1, 1),
+        Maps(torch.arange(10.0).view(10, 1, 1, 1)),
+    ):
+        for (batch, own), index in zip(read(images, labels), BATCHES, strict=True):
+            assert torch.equal(batch[:, 0, 0, 0], index.float()) and torch.equal(own, labels[index])
+    assert [own.tolist() for _, own in read(Noisy())] == [index.tolist() for index in BATCHES]
+    assert [own for _, own in read(Maps(torch.zeros(10, 1, 1, 1)))] == [None] * 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_and_where_one_begins_change_nothing(workers):
+    expected = read(Noisy(), seed=3)
+    found = read(Noisy(), seed=3, workers=workers)
+    later = read(Noisy(), seed=3, workers=workers, steps=range(1, 3))
+    for a, b in zip((*expected, *expected[1:]), (*found, *later), strict=True):
+        assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+
+
+def test_every_draw_is_its_own():
+    drawn = torch.cat([batch[:, 1:, 0, 0] for batch, _ in read(Noisy(), seed=3)])  # (7, 3)
+    assert len(drawn.flatten().unique()) == 21  # also the same index twice in a batch
+    other = torch.cat([batch[:, 1:, 0, 0] for batch, _ in read(Noisy(), seed=4)])
+    assert not (drawn == other).any()
+    assert torch.equal(
+        drawn[:2], torch.cat([batch[:, 1:, 0, 0] for batch, _ in read(Noisy(), seed=3, steps=[0])])
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_global_generators_stay_as_they_are(workers):
+    draw = lambda: (torch.rand(()).item(), np.random.rand(), random.random())  # noqa: NPY002
+    seed = lambda: (torch.manual_seed(1), np.random.seed(1), random.seed(1))  # noqa: NPY002
+    seed()
+    expected = draw()
+    seed()
+    read(require_images(Noisy()), workers=workers)
+    assert draw() == expected
+
+
+def test_what_reads_batches():
+    assert reads_batches(torch.zeros(2)) and reads_batches(Maps(torch.zeros(2)))
+    assert not reads_batches(Noisy()) and not reads_batches([])
+    assert torch.equal(
+        require_images(np.ones((2, 1, 3, 3), dtype=np.uint8)), torch.ones(2, 1, 3, 3, dtype=torch.uint8)
+    )
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        yield torch.zeros(1, 2, 2), 0
+
+
+@pytest.mark.parametrize("images, message", [
+    (Stream(), "a Dataset with len\\(\\) and \\[i\\], got Stream"),
+    (DataLoader(TensorDataset(torch.zeros(2, 1))), "got DataLoader; give its .dataset"),
+    (iter([1]), "got list_iterator"),
+    (3, "got int"),
+    ([], "expected at least one"),
+    (torch.zeros(0, 1, 2, 2), "expected at least one"),
+    ([("a.jpg", 1)], "item 0 is tuple \\(str, int\\); give the Dataset a transform that ends in a tensor"),
+    ([(torch.zeros(1, 2, 2), 0, 1)], "item 0 is tuple \\(Tensor, int, int\\)"),
+    ({0: "x"}, "item 0 is str"),
+    ([(torch.zeros(2, 2), 0)], "expected items of shape \\(c, S, S\\), got \\(2, 2\\)"),
+])  # fmt: skip
+def test_what_holds_no_images_is_named(images, message):
+    with pytest.raises(ValueError, match=message) as error:
+        require_images(images)
+    assert str(error.value).startswith("images: ") and "\n" not in str(error.value)
+
+
+def test_images_of_several_sizes_are_named():
+    images = [(torch.zeros(1, 2, 2 + i), i) for i in range(10)]
+    with pytest.raises(ValueError, match="expected one size, got .* let the transform crop or resize"):
+        read(images)
+
+
+def test_arrays_and_images_alone():
+    images = [np.full((1, 2, 2), i, dtype=np.float32) for i in range(10)]
+    assert [batch[:, 0, 0, 0].tolist() for batch, _ in read(images)] == [index.tolist() for index in BATCHES]
+    assert [own for _, own in read(images)] == [None] * 3

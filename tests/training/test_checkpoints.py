@@ -1,0 +1,293 @@
+import os
+import resource
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from dmlnb.losses import ProxyAnchorLoss
+from dmlnb.models import EmbeddingNet, small_resnet
+from dmlnb.pooling import GlobalAveragePooling
+from dmlnb.training import load_checkpoint, make_optimizer, save_checkpoint
+
+
+def make(seed=0, width=8):
+    torch.manual_seed(seed)
+    net = EmbeddingNet(small_resnet(1, (4, 8, 8, width)), GlobalAveragePooling(), dim=6)
+    return net, ProxyAnchorLoss(4, 6)
+
+
+def stepped(net, loss, kind=None):
+    """An optimiser that has made one step."""
+    if kind is None:
+        optimizer = make_optimizer(net, loss, learning_rate=1e-3, proxy_factor=10, weight_decay=0.1)
+    else:
+        optimizer = kind([*net.parameters(), *loss.parameters()])
+    value = loss(net(torch.rand(4, 1, 16, 16)), torch.arange(4))
+    value.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return optimizer
+
+
+def everything(net, loss, optimizer):
+    """Copies of all tensors of the three."""
+    state = optimizer.state_dict()["state"]
+    moments = [torch.as_tensor(v) for _, values in sorted(state.items()) for _, v in sorted(values.items())]
+    return [t.clone() for t in (*net.state_dict().values(), *loss.state_dict().values(), *moments)]
+
+
+def equal(a, b):
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def one_line(error, *words):
+    text = str(error.value)
+    assert "\n" not in text and all(word in text for word in words), text
+
+
+def test_all_of_it_comes_back(tmp_path):
+    net, loss = make()
+    optimizer = stepped(net, loss)
+    save_checkpoint(tmp_path / "a.safetensors", net, loss, optimizer, [{"step": 0, "loss": 1.5}])
+    other, other_loss = make(1)
+    other_optimizer = stepped(other, other_loss)
+    assert load_checkpoint(tmp_path / "a.safetensors", other, other_loss, other_optimizer) == [
+        {"step": 0, "loss": 1.5}
+    ]
+    assert equal(everything(net, loss, optimizer), everything(other, other_loss, other_optimizer))
+
+
+def test_damaged_checkpoints_are_named(tmp_path):
+    net, loss = make()
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, net, loss)
+    assert load_checkpoint(path, net, loss) == []
+    damaged = bytearray(path.read_bytes())
+    damaged[-3] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint(path, net, loss)
+    path.write_bytes(bytes(damaged[: len(damaged) // 2]))
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint(path, net, loss)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint(path, net)
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "absent.safetensors", net)
+
+
+def test_a_sound_file_is_never_called_damaged(tmp_path):
+    net, _ = make()
+    foreign, pickled, folder = tmp_path / "foreign.safetensors", tmp_path / "net.pt", tmp_path / "runs"
+    save_file({"weight": torch.zeros(3)}, foreign)
+    torch.save(net.state_dict(), pickled)
+    folder.mkdir()
+    old = tmp_path / "old.pt"
+    torch.save(net.state_dict(), old, _use_new_zipfile_serialization=False)
+    for path, words in (
+        (foreign, "another program"),
+        (pickled, "torch.save"),
+        (old, "torch.save"),
+        (folder, "a folder"),
+    ):
+        with pytest.raises(ValueError) as error:
+            load_checkpoint(path, net)
+        one_line(error, words, str(path))
+        assert "damaged" not in str(error.value) and "delete" not in str(error.value)
+
+
+def test_what_does_not_fit_changes_nothing(tmp_path):
+    path = tmp_path / "a.safetensors"
+    net, loss = make()
+    save_checkpoint(path, net, loss, stepped(net, loss))
+    # the network fits, the loss does not; the network and the loss fit, the optimiser does not; the last layer differs
+    for other, other_loss, kind, words in (
+        (make(1)[0], ProxyAnchorLoss(5, 6), None, "another loss"),
+        (*make(1), torch.optim.SGD, "AdamW"),
+        (make(1, width=12)[0], make(1)[1], None, "another net"),
+    ):
+        optimizer = stepped(other, other_loss, kind) if words == "AdamW" else None
+        held = [t.clone() for t in (*other.state_dict().values(), *other_loss.state_dict().values())]
+        with pytest.raises(ValueError) as error:
+            load_checkpoint(path, other, other_loss, optimizer)
+        one_line(error, words)
+        now = [*other.state_dict().values(), *other_loss.state_dict().values()]
+        assert equal(held, now)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_state_of_another_optimiser_is_refused_by_name(tmp_path, momentum):
+    path = tmp_path / "a.safetensors"
+    net, loss = make()
+    sgd = lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=momentum)
+    optimizer = stepped(net, loss, sgd)
+    save_checkpoint(path, net, loss, optimizer)
+    other, other_loss = make(1)
+    adam = stepped(other, other_loss)
+    before = everything(other, other_loss, adam)
+    with pytest.raises(ValueError) as error:
+        load_checkpoint(path, other, other_loss, adam)
+    one_line(error, "state of SGD", "given is AdamW")
+    assert equal(before, everything(other, other_loss, adam))
+    again = stepped(other, other_loss, sgd)
+    load_checkpoint(path, other, other_loss, again)
+    assert equal(everything(net, loss, optimizer), everything(other, other_loss, again))
+    save_checkpoint(path, net, loss)
+    with pytest.raises(ValueError, match="no state of an optimiser"):
+        load_checkpoint(path, net, loss, adam)
+
+
+def test_an_optimiser_of_other_parameters_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    net, loss = make()
+    save_checkpoint(path, net, loss, stepped(net, loss))
+    fewer = torch.optim.AdamW(net.parameters())
+    with pytest.raises(ValueError, match="more parameters"):
+        load_checkpoint(path, net, loss, fewer)
+    turned = torch.optim.AdamW([*loss.parameters(), *net.parameters()])
+    with pytest.raises(ValueError, match="has shape"):
+        load_checkpoint(path, net, loss, turned)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux lists what is mapped")
+def test_nothing_goes_on_living_in_the_file(tmp_path):
+    path = tmp_path / "a.safetensors"
+    net, loss = make()
+    optimizer = stepped(net, loss)
+    save_checkpoint(path, net, loss, optimizer)
+    load_checkpoint(path, net, loss, optimizer)
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    before = everything(net, loss, optimizer)
+    with path.open("r+b") as file:  # in place, as another program might write
+        file.write(b"\xff" * path.stat().st_size)
+    assert equal(before, everything(net, loss, optimizer))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
+def test_mode_home_and_links_are_respected(tmp_path, monkeypatch):
+    net, _ = make()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600), (0o002, 0o664)):
+        before = os.umask(mask)
+        try:
+            save_checkpoint(f"~/{mask}.safetensors", net)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / f"{mask}.safetensors").stat().st_mode) == mode
+    assert load_checkpoint("~/18.safetensors", net) == [] and not (tmp_path / "~").exists()
+    private = tmp_path / "18.safetensors"
+    private.chmod(0o600)
+    save_checkpoint(private, net)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    link = tmp_path / "last.safetensors"
+    link.symlink_to(tmp_path / "elsewhere" / "run.safetensors")
+    save_checkpoint(link, net, history=[{"step": 0}])
+    assert link.is_symlink() and (tmp_path / "elsewhere" / "run.safetensors").is_file()
+    assert load_checkpoint(link, net) == [{"step": 0}]
+
+
+def test_numpy_numbers_and_tensors_in_the_history(tmp_path):
+    net, _ = make()
+    save_checkpoint(
+        tmp_path / "a.safetensors",
+        net,
+        history=[{"a": np.float32(0.5), "b": np.int64(3), "c": torch.ones(())}],
+    )
+    assert load_checkpoint(tmp_path / "a.safetensors", net) == [{"a": 0.5, "b": 3, "c": 1.0}]
+    with pytest.raises(ValueError, match="history: expected numbers, got object"):
+        save_checkpoint(tmp_path / "b.safetensors", net, history=[{"a": object()}])
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod", "module"])
+def test_a_wrapped_network_is_explained(tmp_path, prefix):
+    net, _ = make()
+    wrapped = nn.Module()
+    wrapped.add_module(prefix, net)  # as torch.compile and DataParallel name it
+    for saved, given in ((wrapped, net), (net, wrapped)):
+        save_checkpoint(tmp_path / "a.safetensors", saved)
+        with pytest.raises(ValueError) as error:
+            load_checkpoint(tmp_path / "a.safetensors", given)
+        one_line(error, "torch.compile", f"{prefix}.", "this net")
+        load_checkpoint(tmp_path / "a.safetensors", saved)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "a.safetensors", make()[0])
+    wider = EmbeddingNet(small_resnet(1, (4, 8, 8, 8)), GlobalAveragePooling(), dim=9)
+    with pytest.raises(ValueError) as error:
+        load_checkpoint(tmp_path / "a.safetensors", wider)
+    one_line(error, "another net", "linear.weight has shape (6, 8) there, (9, 8) here")
+    with pytest.raises(ValueError) as error:
+        load_checkpoint(tmp_path / "a.safetensors", nn.Linear(2, 3))
+    one_line(error, "another net", "it lacks bias", "it has besides backbone")
+
+
+def test_the_run_is_asked_for_and_named(tmp_path):
+    net, _ = make()
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, net, run={"seed": 0, "steps": 8})
+    assert load_checkpoint(path, net, run={"seed": 0, "steps": 8}) == load_checkpoint(path, net) == []
+    with pytest.raises(ValueError) as error:
+        load_checkpoint(path, net, run={"seed": 7, "steps": 8})
+    one_line(error, "another run (seed: 0 there, 7 here)")
+
+
+def test_an_unwritable_place_leaves_no_partial_file(tmp_path, monkeypatch):
+    net, _ = make()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError):
+        save_checkpoint(tmp_path / "file" / "a.safetensors", net)
+
+    def broken(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("dmlnb.training.checkpoints.save_file", broken)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(tmp_path / "b.safetensors", net)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_loses_nothing(tmp_path):
+    net, loss = make()
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, net, loss, history=[{"step": 0}])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))  # files end after 2 kB, as on a full disk
+    try:
+        with pytest.raises(OSError):
+            save_checkpoint(path, net, loss, history=[{"step": 0}, {"step": 1}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_checkpoint(path, net, loss) == [{"step": 0}]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_a_state_that_is_no_tensor_is_named(tmp_path):
+    class Counting(nn.Linear):
+        def get_extra_state(self):
+            return {"calls": 3}
+
+        def set_extra_state(self, state):
+            pass
+
+    with pytest.raises(ValueError, match="_extra_state: expected tensors"):
+        save_checkpoint(tmp_path / "a.safetensors", Counting(2, 3))
+
+
+def test_the_loss_in_a_lambda_is_kept(tmp_path):
+    net, loss = make()
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, net, lambda e, y: loss(e, y))
+    other, other_loss = make(1)
+    load_checkpoint(path, other, lambda e, y: other_loss(e, y))
+    assert torch.equal(loss.proxies, other_loss.proxies)
+    assert load_checkpoint(path, other) == []
