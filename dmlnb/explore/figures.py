@@ -47,6 +47,8 @@ _THEME = {
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.transparent": False,
+    "text.usetex": False,
+    "text.parse_math": True,  # names are made plain by `names.plain`
 }
 
 
@@ -130,18 +132,27 @@ def square_limits(ax: Axes, points: np.ndarray, margin: float = 0.06) -> None:
     ax.set_aspect("equal", adjustable="box")
 
 
+def class_color(c: int) -> str:
+    """The colour of class c, whatever other classes there are."""
+    if c < len(_CLASS_COLORS):
+        return _CLASS_COLORS[c]
+    i = c - len(_CLASS_COLORS)
+    return class_hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3])
+
+
 def class_colors(n: int) -> list[str]:
     """The colours of classes 0 .. n - 1. Class i has the same colour for every n."""
-    later = (
-        class_hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3])
-        for i in range(max(0, n - len(_CLASS_COLORS)))
-    )
-    return [*_CLASS_COLORS[:n], *later]
+    return [class_color(c) for c in range(n)]
+
+
+def class_marker(c: int) -> str:
+    """The marker of class c: one of eight, in turn."""
+    return _CLASS_MARKERS[c % len(_CLASS_MARKERS)]
 
 
 def class_markers(n: int) -> list[str]:
-    """The markers of classes 0 .. n - 1, eight of them in turn."""
-    return [_CLASS_MARKERS[i % len(_CLASS_MARKERS)] for i in range(n)]
+    """The markers of classes 0 .. n - 1."""
+    return [class_marker(c) for c in range(n)]
 
 
 def to_numpy(values) -> np.ndarray:

@@ -1,5 +1,4 @@
 import io
-import re
 
 import matplotlib
 import numpy as np
@@ -8,30 +7,16 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dmlnb.course.plots import (
-    METHOD_COLORS,
+from dmlnb.explore.figures import (
+    class_color,
     class_colors,
+    class_marker,
     class_markers,
-    method_color,
-    method_marker,
     new_figure,
     png_bytes,
     style,
+    to_numpy,
 )
-from dmlnb.course.plots.palette import METHOD_MARKERS
-from dmlnb.explore.figures import to_numpy
-
-
-def test_methods_have_colours_of_their_own_and_neighbours_differ_in_marker():
-    assert set(METHOD_MARKERS) == set(METHOD_COLORS)
-    named = ["random network", "raw pixels", "GAP", "GMP", "GeM", "GSP", "GSP+GeM", "XML", "CCP"]
-    assert len({method_marker(name) for name in named}) == len(named)
-    assert len({METHOD_COLORS[name] for name in named}) == len(named)
-
-
-def test_an_unknown_method_keeps_its_colour():
-    assert method_color("my own") == method_color("my own") != method_color("another")
-    assert re.fullmatch("#[0-9a-f]{6}", method_color("my own")) and method_marker("my own") == "o"
 
 
 def test_a_class_has_the_same_colour_for_every_number_of_classes():
@@ -39,6 +24,8 @@ def test_a_class_has_the_same_colour_for_every_number_of_classes():
     assert len(many) == 150 and len(set(many)) == 150
     assert all(class_colors(n) == many[:n] for n in (0, 1, 8, 9, 40))
     assert class_markers(10)[8:] == class_markers(2)
+    assert class_color(40) == class_colors(41)[40] and class_marker(9) == class_markers(10)[9]
+    assert class_color(10**11 + 3).startswith("#")  # without a list of all classes before it
 
 
 def test_the_theme_stays_inside_its_context():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.course.plots import contact_sheet, neighbour_rows, png_bytes, pooling_overlay
+from dmlnb.course.plots import contact_sheet, neighbour_rows, png_bytes
 from dmlnb.explore.figures import HIT, MISS
 
 GREY = torch.randint(0, 256, (12, 1, 16, 16), dtype=torch.uint8)
@@ -89,29 +89,3 @@ def test_neighbour_rows_names_what_is_wrong():
         neighbour_rows(GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), torch.ones(2, 2))
     with pytest.raises(ValueError, match="query_titles: expected 2"):
         neighbour_rows(GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), torch.ones(2, 3), ["a"])
-
-
-def test_overlay_shows_weights_relative_to_uniform():
-    weights = torch.ones(2, 4, 4)
-    weights[1] = 0
-    weights[1, 0, 0] = 5.0
-    figure = pooling_overlay(GREY[:2], weights, masks=MASKS[:2], titles=["x", "y"], title="t")
-    heat = [image.get_array() for image in figure.axes[0].images if image.get_array().shape == (4, 4)]
-    assert np.allclose(heat[0], 0)  # log2 of 1
-    assert heat[1][0, 0] == 3 and heat[1][1, 1] == -3  # clipped at 8 times and at 1/8
-    assert len(figure.axes) == 2 and len(png_bytes(figure)) < 150_000
-    both = pooling_overlay(GREY[:2], {"GAP": weights[:1].expand(2, -1, -1), "GSP": weights * 3})
-    assert {"image", "GAP", "GSP"} <= set(texts(both))
-
-
-@pytest.mark.parametrize(
-    "bad", [torch.zeros(2, 4, 4), -torch.ones(2, 4, 4), torch.full((2, 4, 4), torch.nan), torch.ones(2, 4)]
-)
-def test_overlay_rejects_bad_weights(bad):
-    with pytest.raises(ValueError, match="weights: expected"):
-        pooling_overlay(GREY[:2], bad)
-
-
-def test_overlay_rejects_another_number():
-    with pytest.raises(ValueError, match="weights: expected 2"):
-        pooling_overlay(GREY[:2], torch.ones(3, 4, 4))
