@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dmlnb.explore.figures import (
+    blank_figure,
     class_color,
     class_colors,
     class_marker,
@@ -59,3 +60,17 @@ def test_to_numpy(dtype):
     assert to_numpy(values).tolist() == [1, 1, 1]
     assert to_numpy(torch.ones(2, requires_grad=True)).shape == (2,)
     assert isinstance(to_numpy([1, 2]), np.ndarray)
+
+
+def test_photographs_keep_their_colours_on_white_ground():
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+    photo = np.asarray(coarse.resize((200, 200), Image.Resampling.BICUBIC))
+    figure, ax = blank_figure(4, 2)
+    ax.imshow(photo, extent=(1, 3, 2, 0))
+    ax.set(xlim=(0, 4), ylim=(2, 0))
+    found = Image.open(io.BytesIO(png_bytes(figure))).convert("RGB")
+    assert found.getpixel((0, 0)) == found.getpixel((399, 199)) == (255, 255, 255)
+    seen = np.asarray(found.crop((100, 0, 300, 200)).resize((50, 50), Image.Resampling.BOX)).astype(int)
+    true = np.asarray(Image.fromarray(photo).resize((50, 50), Image.Resampling.BOX)).astype(int)
+    assert np.abs(seen - true).mean() < 2  # bands of one colour each would be 4 off and more
