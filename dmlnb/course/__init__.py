@@ -1,1 +1,1 @@
-"""The course's own apparatus: plots, checks, demos, recipes and stored results. The library never imports it."""
+"""The course's own apparatus: plots, toys, checks, demos, recipes and stored results. The library never imports it."""

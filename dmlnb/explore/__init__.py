@@ -3,6 +3,7 @@
 from dmlnb.explore.atlas import EmbeddingAtlas, Neighbours, Selection
 from dmlnb.explore.explorer import EmbeddingExplorer
 from dmlnb.explore.looks import pooling_map
+from dmlnb.explore.pictures import as_bytes
 from dmlnb.explore.tiles import read_folder
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "EmbeddingExplorer",
     "Neighbours",
     "Selection",
+    "as_bytes",
     "pooling_map",
     "read_folder",
 ]

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from matplotlib.path import Path
+from scipy.linalg import orthogonal_procrustes
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb._inputs import require_embeddings, wide
 from dmlnb.explore.figures import to_numpy
-from dmlnb.explore.maps import MOST_POINTS, project
+from dmlnb.explore.maps import FEWEST_POINTS, MOST_POINTS, project
+from dmlnb.explore.names import chosen_rows, names_of, whole_numbers
+from dmlnb.geometry import normalize
 from dmlnb.retrieval import nearest
 
 PROJECTIONS = ("PCA", "UMAP")
@@ -59,18 +63,20 @@ class EmbeddingAtlas:
 
     Args:
         embeddings: `(N, d)`, or a dictionary of them by name, in the order of the images; tensors or arrays.
-        labels: `(N,)` integers >= 0.
-        class_names: a name a class; by default its number.
+        labels: `(N,)` integers >= 0, of any width and size.
+        class_names: a name a class, in the order of the labels or `{label: name}`; by default its number.
         scores: by name, `(N,)` numbers, one an image; NaN where there is none.
         seed: of UMAP.
 
     Attributes:
         names: of the embeddings.
         labels: `(N,)` int64 array.
-        class_names: list of str.
+        class_names: `{label: name}` of the classes that have images, in the order of the labels.
+        class_sizes: `{label: images}`.
 
     Raises:
-        ValueError: for shapes that do not fit, NaN in embeddings, no embedding, or fewer than two images.
+        ValueError: for shapes that do not fit, NaN in embeddings, no embedding or two of one name, a class without a
+            name, or fewer than two images.
 
     Taught in notebook 08.
     """
@@ -80,30 +86,26 @@ class EmbeddingAtlas:
         embeddings: Tensor | np.ndarray | Mapping[str, Tensor | np.ndarray],
         labels: Tensor | np.ndarray,
         *,
-        class_names: Sequence[str] | None = None,
+        class_names: Sequence[str] | Mapping[int, str] | None = None,
         scores: Mapping[str, Sequence[float]] | None = None,
         seed: int = 0,
     ):
-        named = dict(embeddings) if isinstance(embeddings, Mapping) else {"embedding": embeddings}
+        named = embeddings if isinstance(embeddings, Mapping) else {"embedding": embeddings}
         if not named:
             raise ValueError("embeddings: expected at least one, got an empty dictionary")
-        labels = torch.as_tensor(to_numpy(labels))
-        self._rows: dict[str, Tensor] = {}
-        for name, rows in named.items():
-            rows = torch.as_tensor(to_numpy(rows))
-            require_embeddings(rows, f"embeddings[{name!r}]" if len(named) > 1 else "embeddings")
-            require_labels(labels, len(rows))
-            self._rows[str(name)] = rows.float()
-        if len(labels) < 2:
-            raise ValueError(f"embeddings: expected at least 2 images, got {len(labels)}")
+        self.labels = whole_numbers(labels)
+        self._rows = {
+            name: self._checked(rows, name, len(named)) for name, rows in _by_name(named, "embeddings")
+        }
+        if len(self) < 2:
+            raise ValueError(f"embeddings: expected at least 2 images, got {len(self)}")
         self.names = list(self._rows)
-        self.labels = labels.numpy().astype(np.int64)
-        number = int(self.labels.max()) + 1
-        names = range(number) if class_names is None else class_names
-        self.class_names = [str(name) for name in names]
-        if len(self.class_names) < number:
-            raise ValueError(f"class_names: expected at least {number}, got {len(self.class_names)}")
-        self.scores = {str(k): np.asarray(to_numpy(v), dtype=np.float32) for k, v in (scores or {}).items()}
+        classes, sizes = np.unique(self.labels, return_counts=True)
+        self.class_sizes = dict(zip(classes.tolist(), sizes.tolist(), strict=True))
+        self.class_names = names_of(class_names, self.class_sizes)
+        self.scores = {
+            name: np.asarray(to_numpy(v), dtype=np.float32) for name, v in _by_name(scores or {}, "scores")
+        }
         for name, values in self.scores.items():
             if values.shape != (len(self),):
                 raise ValueError(f"scores[{name!r}]: expected shape ({len(self)},), got {values.shape}")
@@ -116,14 +118,11 @@ class EmbeddingAtlas:
 
     def neighbours(self, name: str, index: int, k: int = 10) -> Neighbours:
         """The k exact nearest neighbours of image `index`, itself left out; fewer where there are not so many."""
-        rows = self._of(name)
         if not 0 <= index < len(self):
             raise ValueError(f"index: expected 0 .. {len(self) - 1}, got {index}")
-        k = min(k, len(self) - 1)
-        found, cosine = (v[0].numpy() for v in nearest(rows[index : index + 1], rows, k=k + 1))
-        others = np.flatnonzero(found != index)[:k]
-        found, cosine = found[others], cosine[others]
-        distance = np.sqrt(np.maximum(2 - 2 * cosine, 0))
+        found, cosine = (v[0] for v in self._others(name, np.array([index]), min(k, len(self) - 1)))
+        unit = normalize(self._of(name)[[index, *found]].double())
+        distance = (unit[1:] - unit[0]).norm(dim=1).numpy()  # not from the cosine, which rounds near 1
         return Neighbours(found, cosine, distance, self.labels[found] == self.labels[index])
 
     def hits(self, name: str) -> np.ndarray:
@@ -137,7 +136,7 @@ class EmbeddingAtlas:
         """`(N, 2)` float32 in -1 .. 1: the map, turned (and mirrored) so that it resembles the first embedding's PCA.
 
         A turn changes no distance, so a map says the same before and after; but two maps can be compared by eye.
-        UMAP is for at most 5,000 images; maps are computed once.
+        Maps are computed once.
         """
         if projection not in PROJECTIONS:
             raise ValueError(f"projection: expected one of {', '.join(PROJECTIONS)}, got {projection!r}")
@@ -148,8 +147,7 @@ class EmbeddingAtlas:
             raw = raw - raw.mean(axis=0)
             first = (self.names[0], "PCA")
             if key != first:
-                left, _, right = np.linalg.svd(raw.T @ self.points(*first))
-                raw = raw @ (left @ right)  # orthogonal Procrustes
+                raw = raw @ orthogonal_procrustes(raw, self.points(*first))[0]
             low, high = raw.min(axis=0), raw.max(axis=0)
             raw = (raw - (low + high) / 2) / (float((high - low).max()) / 2 or 1.0)
             self._points[key] = raw.astype(np.float32)
@@ -157,7 +155,7 @@ class EmbeddingAtlas:
 
     def can_project(self, projection: str) -> bool:
         """Whether the images are not too many (or too few) for it."""
-        return projection == "PCA" or 4 <= len(self) <= MOST_POINTS
+        return projection == "PCA" or FEWEST_POINTS <= len(self) <= MOST_POINTS
 
     def has_points(self, name: str, projection: str) -> bool:
         """Whether the map is already there."""
@@ -168,21 +166,14 @@ class EmbeddingAtlas:
         corners = np.asarray(polygon, dtype=float)
         if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
             raise ValueError(f"polygon: expected (M, 2) with M >= 3, got {corners.shape}")
-        x, y = self.points(name, projection).T.astype(float)
-        within = np.zeros(len(x), dtype=bool)
-        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            if y0 != y1:  # does the ray to the right of each point cross this side?
-                within ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
-        return np.flatnonzero(within)
+        return np.flatnonzero(Path(corners).contains_points(self.points(name, projection)))
 
-    def statistics(self, name: str, chosen: Sequence[int] | np.ndarray) -> Selection:
-        """Classes and recall of the images with the numbers `chosen`."""
-        chosen = np.unique(np.asarray(chosen, dtype=np.int64))
-        if len(chosen) and not (0 <= chosen[0] and chosen[-1] < len(self)):
-            raise ValueError(f"chosen: expected numbers in 0 .. {len(self) - 1}")
-        labels, counts = np.unique(self.labels[chosen], return_counts=True)
-        order = np.argsort(-counts, kind="stable")
-        complete = int((np.bincount(self.labels)[labels] == counts).sum())
+    def statistics(self, name: str, chosen: Sequence[int] | np.ndarray | Tensor) -> Selection:
+        """Classes and recall of some images; `chosen` are their numbers, or a mask of all images."""
+        chosen = chosen_rows(chosen, len(self))
+        labels, counts = (v.tolist() for v in np.unique(self.labels[chosen], return_counts=True))
+        frequent = sorted(zip(labels, counts, strict=True), key=lambda pair: -pair[1])
+        complete = sum(self.class_sizes[c] == n for c, n in frequent)
         overall = inside = float("nan")
         if len(chosen):
             overall = float(self._hits_of(name, chosen).mean())
@@ -190,18 +181,43 @@ class EmbeddingAtlas:
             found, _ = nearest(self._of(name)[chosen], k=1)
             own = self.labels[chosen]
             inside = float((own[found[:, 0].numpy()] == own).mean())
-        classes = {int(labels[i]): int(counts[i]) for i in order}
-        return Selection(len(chosen), classes, complete, overall, inside)
+        return Selection(len(chosen), dict(frequent), complete, overall, inside)
 
     def _hits_of(self, name: str, chosen: np.ndarray) -> np.ndarray:
         if name in self._hits:
             return self._hits[name][chosen]
+        found, _ = self._others(name, chosen, 1)  # (M, 1)
+        return self.labels[found[:, 0]] == self.labels[chosen]
+
+    def _others(self, name: str, chosen: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest neighbours of the chosen images among all images, each without itself, and their cosines."""
         rows = self._of(name)
-        found = nearest(rows[chosen], rows, k=2)[0].numpy()  # (M, 2)
-        first = np.where(found[:, 0] == chosen, found[:, 1], found[:, 0])
-        return self.labels[first] == self.labels[chosen]
+        found, cosine = (v.numpy() for v in nearest(rows[chosen], rows, k=k + 1))  # (M, k + 1)
+        itself = found == chosen[:, None]
+        itself[~itself.any(axis=1), -1] = True  # pushed out by duplicates: drop the last instead
+        return found[~itself].reshape(-1, k), cosine[~itself].reshape(-1, k)
 
     def _of(self, name: str) -> Tensor:
         if name not in self._rows:
             raise ValueError(f"name: expected one of {', '.join(self.names)}, got {name!r}")
         return self._rows[name]
+
+    def _checked(self, rows, name: str, among: int) -> Tensor:
+        rows, argument = (
+            torch.as_tensor(to_numpy(rows)),
+            f"embeddings[{name!r}]" if among > 1 else "embeddings",
+        )
+        require_embeddings(rows, argument)
+        if len(rows) != len(self):
+            got = f"{len(self)} labels for {len(rows)} {argument}"
+            raise ValueError(f"labels: expected shape ({len(rows)},), one label a row, got {got}")
+        return rows.to(wide(rows))
+
+
+def _by_name(values: Mapping, argument: str):
+    """`(name, value)` with names as text; two names that read the same are refused."""
+    names = [str(name) for name in values]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"{argument}: expected names that differ, got {twice.pop()!r} twice")
+    return zip(names, values.values(), strict=True)

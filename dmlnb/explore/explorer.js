@@ -116,7 +116,7 @@ function render({ model, el }) {
   }
 
   function legend() {
-    const by = model.get("color_by"), names = model.get("class_names"), palette = model.get("palette");
+    const by = model.get("color_by"), palette = model.get("palette");
     const box = $(".dmlnb-legend");
     box.replaceChildren();
     const entry = (mark, color, text, c) => {
@@ -134,7 +134,7 @@ function render({ model, el }) {
       box.append(item);
     };
     if (by === "class" || model.get("only")) {
-      model.get("classes").forEach((c, j) => entry(by === "class" ? MARKS[j] : "·", by === "class" ? palette[j] : "", names[c], c));
+      model.get("classes").forEach((c, j) => entry(by === "class" ? MARKS[j] : "·", by === "class" ? brighter(palette[j]) : "", names.get(c), c));
       if (by === "class" && !model.get("only")) entry("●", faint(), "other classes");
     }
     if (by === "hit or miss") {
@@ -335,7 +335,7 @@ function render({ model, el }) {
     const s = view.k / cloud.k, [x, y] = toScreen(cloud.x, cloud.y);
     context.imageSmoothingEnabled = true;
     context.drawImage(cloud.canvas, x - width * s, y - height * s, 2 * width * s, 2 * height * s);
-    if (!animation && now > moving && labels.length > PICTURES) drawPictures();
+    if (!animation && now > moving && (labels.length > PICTURES || view.k > 1.3 * homeScale())) drawPictures();
     drawPick();
     drawLasso();
     map.dataset.frames = ++frames;
@@ -424,10 +424,11 @@ function render({ model, el }) {
   function showTip() {
     tip.hidden = cursor < 0;
     if (cursor < 0) return;
-    const name = model.get("class_names")[labels[cursor]], by = model.get("color_by");
+    const name = names.get(labels[cursor]), by = model.get("color_by");
     let words = `class ${name}\nimage ${cursor}`;
-    if (by === "hit or miss") words += score[cursor] > 0 ? "\nhit" : "\nmiss";
-    else if (by !== "class") words += `\n${by} ${Number.isNaN(score[cursor]) ? "–" : +score[cursor].toPrecision(3)}`;
+    const scored = by !== "class" && score.length === labels.length; // they may still be on their way
+    if (scored && by === "hit or miss") words += score[cursor] > 0 ? "\nhit" : "\nmiss";
+    else if (scored) words += `\n${by} ${Number.isNaN(score[cursor]) ? "–" : +score[cursor].toPrecision(3)}`;
     tip.lastElementChild.textContent = words;
     tip.dataset.index = cursor;
     const picture = tip.firstElementChild.getContext("2d");
@@ -496,6 +497,7 @@ function render({ model, el }) {
     }
     drag.far = Math.max(drag.far, Math.hypot(x - drag.x, y - drag.y));
     if (drag.lasso) {
+      hover(-1);
       polygon.push(toMap(x, y));
       draw();
     } else if (drag.far > 3) {
@@ -517,7 +519,11 @@ function render({ model, el }) {
     }
     draw();
   });
-  map.addEventListener("pointercancel", () => { drag = null; });
+  map.addEventListener("pointercancel", () => {
+    drag = null;
+    polygon = [];
+    draw();
+  });
   map.addEventListener("pointerleave", () => { if (!drag) hover(-1); });
   map.addEventListener("dblclick", (event) => zoom(2, ...place(event)));
   map.addEventListener("wheel", (event) => { // a page scrolls past the map; a map that was clicked zooms
@@ -540,7 +546,7 @@ function render({ model, el }) {
     const [sx, sy] = toScreen(points[2 * best], points[2 * best + 1]);
     if (sx < 0 || sy < 0 || sx > width || sy > height) Object.assign(view, { x: points[2 * best], y: points[2 * best + 1] });
     hover(best);
-    say(`image ${best}, class ${model.get("class_names")[labels[best]]}`);
+    say(`image ${best}, class ${names.get(labels[best])}`);
   }
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   root.addEventListener("keydown", (event) => {
@@ -572,6 +578,7 @@ function render({ model, el }) {
     clear: () => {
       polygon = [];
       hover(-1);
+      say("");
       model.set("picked", -1);
       model.set("sheet", false);
       send("lasso", [[Math.random(), 0]]); // encloses nothing, and is a change even where no lasso was drawn
@@ -598,13 +605,14 @@ function render({ model, el }) {
   $("[data-k=only]").addEventListener("change", (event) => send("only", event.target.checked));
   const find = $(".dmlnb-find");
   find.addEventListener("change", () => {
-    const text = find.value.trim(), names = model.get("class_names");
+    const text = find.value.trim(), entries = [...names], start = text.toLowerCase();
     if (!text) return;
     const number = text.match(/^#(\d+)$/);
-    let c = names.indexOf(text);
-    if (c < 0) c = names.findIndex((name) => name.toLowerCase().startsWith(text.toLowerCase()));
+    const found = entries.find(([, name]) => name.trim() === text)
+      ?? entries.find(([, name]) => name.trim().toLowerCase().startsWith(start));
+    const c = found?.[0];
     if (number && +number[1] < labels.length) send("picked", +number[1]);
-    else if (c >= 0) send("classes", [c, ...model.get("classes").filter((d) => d !== c)].slice(0, MARKS.length));
+    else if (found) send("classes", [c, ...model.get("classes").filter((d) => d !== c)].slice(0, MARKS.length));
     else return say(`nothing is called ${text}`);
     find.value = "";
     say("");
@@ -647,18 +655,19 @@ function render({ model, el }) {
     draw();
   }
 
-  labels = numbers("labels", Uint32Array);
+  labels = numbers("labels", Float64Array);
+  const classNames = model.get("class_names"), names = new Map(model.get("class_labels").map((c, j) => [c, classNames[j]]));
   chosen = new Uint32Array(0);
   map.setAttribute("aria-label", `Map of ${labels.length} images. Arrow keys go from point to point, Enter picks one; `
     + "Shift with arrows moves the map, plus and minus zoom, 0 shows all, V selects what is in view, Escape clears.");
   choices("embedding", "embeddings");
   choices("projection", "projections");
   $("[data-k=color_by]").replaceChildren(...model.get("colorings").map((name) => new Option(name, name)));
-  const names = document.createElement("datalist");
-  names.id = `dmlnb-${Math.random().toString(36).slice(2)}`;
-  names.replaceChildren(...model.get("class_names").slice(0, 2000).map((name) => new Option(name)));
-  root.append(names);
-  find.setAttribute("list", names.id);
+  const known = document.createElement("datalist");
+  known.id = `dmlnb-${Math.random().toString(36).slice(2)}`;
+  known.replaceChildren(...classNames.slice(0, 2000).map((name) => new Option(name)));
+  root.append(known);
+  find.setAttribute("list", known.id);
   const follow = () => {
     $("[data-k=color_by]").value = model.get("color_by");
     $("[data-k=only]").checked = model.get("only");
@@ -690,7 +699,10 @@ function render({ model, el }) {
   sizes.observe(stage);
   const themes = new MutationObserver(() => setTimeout(theme, 50));
   for (const e of [document.documentElement, document.body]) themes.observe(e, { attributes: true });
+  const night = window.matchMedia("(prefers-color-scheme: dark)");
+  night.addEventListener("change", theme);
   return () => {
+    night.removeEventListener("change", theme);
     sizes.disconnect();
     themes.disconnect();
     for (const [name, handler] of listeners) model.off(name, handler);

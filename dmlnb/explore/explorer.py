@@ -11,18 +11,18 @@ from pathlib import Path
 
 import anywidget
 import numpy as np
-import torch
 import traitlets as t
 from torch import Tensor, nn
 
 from dmlnb.explore import rows
-from dmlnb.explore.assignment import assignment_maps
 from dmlnb.explore.atlas import PROJECTIONS, EmbeddingAtlas
 from dmlnb.explore.figures import class_colors, png_bytes, to_numpy
-from dmlnb.explore.images import pooling_overlay
 from dmlnb.explore.looks import pooling_map
 from dmlnb.explore.maps import embedding_map
-from dmlnb.explore.tiles import as_bytes, sheet
+from dmlnb.explore.names import chosen_rows, whole_numbers
+from dmlnb.explore.pictures import Range, as_tensor, thumbnails
+from dmlnb.explore.regions import assignment_maps, pooling_overlay
+from dmlnb.explore.tiles import THUMBNAIL, sheet
 
 CLASS, HIT = "class", "hit or miss"
 MOST_COLORS = 8  # classes told apart by colour and marker; all others are grey
@@ -38,13 +38,16 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         explorer.picked = 7; explorer.neighbours; explorer.selection
 
     Args:
-        images: `(N, 1, S, S)`, `(N, S, S)` or `(N, 3, S, S)`: uint8, or floating point in 0 .. 1 or -0.5 .. 0.5.
+        images: a batch `(N, 1, H, W)`, `(N, H, W)` or `(N, 3, H, W)`, or images of several sizes: a list or a data set
+            such as `ImageFiles`, whose files are opened one after the other and kept as thumbnails (see `as_bytes`).
+            uint8 is 0 .. 255, floating point 0 .. 1.
         embeddings: `(N, d)`, or a dictionary of them by name.
         labels: `(N,)` integers >= 0.
-        class_names: a name a class.
+        class_names: a name a class, in the order of the labels or `{label: name}`.
         scores: by name, `(N,)` numbers to colour by.
+        range: of images in other numbers: `(low, high)`, `(mean, std)` by channel, or `"imagenet"`.
         looks: by the name of the embedding, a network (its pooling is shown, see `pooling_map`) or a function from
-            images `(1, c, S, S)` to a map `(1, h, w)`: weights >= 0, or integers for an assignment to templates.
+            images `(1, c, H, W)` to a map `(1, h, w)`: weights >= 0, or integers for an assignment to templates.
         classes: coloured at the start, at most 8.
         seed: of UMAP.
 
@@ -57,7 +60,8 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         selection: numbers of the selected images, an array; `select` sets them.
 
     Raises:
-        ValueError: for shapes that do not fit, more than 8 classes, or a look without an embedding of its name.
+        ValueError: for shapes that do not fit, images outside their range, more than 8 classes, or a look without an
+            embedding of its name.
 
     Taught in notebook 08.
     """
@@ -69,8 +73,9 @@ class EmbeddingExplorer(anywidget.AnyWidget):
     # Python -> browser
     sprite = t.Bytes().tag(sync=True)
     tile = t.Dict().tag(sync=True)
-    labels = t.Bytes().tag(sync=True)  # uint32
-    class_names = t.List().tag(sync=True)
+    labels = t.Bytes().tag(sync=True)  # float64: exact to 2^53
+    class_labels = t.List().tag(sync=True)  # those that have images, in order
+    class_names = t.List().tag(sync=True)  # as many
     palette = t.List().tag(sync=True)
     embeddings = t.List().tag(sync=True)
     projections = t.List().tag(sync=True)
@@ -99,36 +104,46 @@ class EmbeddingExplorer(anywidget.AnyWidget):
 
     def __init__(
         self,
-        images: Tensor | np.ndarray,
+        images: Tensor | np.ndarray | Sequence,
         embeddings: Tensor | np.ndarray | Mapping[str, Tensor | np.ndarray],
-        labels: Tensor | np.ndarray,
+        labels: Tensor | np.ndarray | Sequence[int],
         *,
-        class_names: Sequence[str] | None = None,
+        class_names: Sequence[str] | Mapping[int, str] | None = None,
         scores: Mapping[str, Sequence[float]] | None = None,
         looks: Mapping[str, nn.Module | Callable[[Tensor], Tensor]] | None = None,
         classes: Sequence[int] | None = None,
+        range: Range = None,
         seed: int = 0,
     ):
         self.atlas = EmbeddingAtlas(embeddings, labels, class_names=class_names, scores=scores, seed=seed)
-        images = torch.as_tensor(to_numpy(images))
-        self._images = images[:, None] if images.ndim == 3 else images
-        self._pictures = as_bytes(images)
-        if len(self._pictures) != len(self.atlas):
-            raise ValueError(f"images: expected {len(self.atlas)}, one a label, got {len(self._pictures)}")
-        looks = dict(looks or {})
+        taken = {CLASS, HIT} & set(self.atlas.scores)
+        if taken:
+            raise ValueError(f"scores: expected names other than {CLASS!r} and {HIT!r}, got {taken.pop()!r}")
+        if self.atlas.labels.max() > 2**53:
+            raise ValueError(
+                f"labels: expected at most 2^53, got {self.atlas.labels.max()}; number them anew"
+            )
+        self._images, self._range = images, range
+        if hasattr(images, "__len__") and len(images) != len(self.atlas):
+            raise ValueError(f"images: expected {len(self.atlas)}, one a label, got {len(images)}")
+        self._pictures = thumbnails(images, THUMBNAIL, range=range)
+        looks = {str(k): look for k, look in (looks or {}).items()}
         unknown = set(looks) - set(self.atlas.names)
         if unknown:
             raise ValueError(f"looks: expected names among {', '.join(self.atlas.names)}, got {unknown}")
         self._looks = {k: pooling_map(v) if isinstance(v, nn.Module) else v for k, v in looks.items()}
-        present = np.unique(self.atlas.labels).tolist()
-        chosen = present[:MOST_COLORS] if classes is None else [int(c) for c in classes]
+        present = list(self.atlas.class_names)
+        chosen = present[:MOST_COLORS] if classes is None else whole_numbers(classes, "classes").tolist()
+        if len(chosen) > MOST_COLORS or not set(chosen) <= set(present):
+            raise ValueError(f"classes: expected at most {MOST_COLORS} that have images, got {chosen}")
         self.selection = np.array([], dtype=np.int64)
         sprite, tile = sheet(self._pictures)
         super().__init__(
             sprite=sprite,
             tile=tile,
-            labels=self.atlas.labels.astype("<u4").tobytes(),
-            class_names=self.atlas.class_names,
+            labels=self.atlas.labels.astype("<f8").tobytes(),
+            class_labels=present,
+            class_names=list(self.atlas.class_names.values()),
             palette=class_colors(MOST_COLORS),
             embeddings=self.atlas.names,
             projections=[p for p in PROJECTIONS if self.atlas.can_project(p)],
@@ -139,10 +154,10 @@ class EmbeddingExplorer(anywidget.AnyWidget):
             score_range=[0.0, 1.0],
         )
 
-    def select(self, chosen: Sequence[int] | np.ndarray) -> None:
-        """Select the images with these numbers."""
-        chosen = np.unique(np.asarray(chosen, dtype=np.int64))
-        found = self.atlas.statistics(self.embedding, chosen)  # raises for numbers out of range
+    def select(self, chosen: Sequence[int] | np.ndarray | Tensor) -> None:
+        """Select the images with these numbers, or where a mask of all images is true."""
+        chosen = chosen_rows(chosen, len(self.atlas))
+        found = self.atlas.statistics(self.embedding, chosen)
         self.selection = chosen
         self.selected = chosen.astype("<u4").tobytes()
         self.selection_html = rows.selection_block(self.atlas, found) if len(chosen) else ""
@@ -157,9 +172,8 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         if name == "picked" and not -1 <= value < len(self.atlas):
             raise t.TraitError(f"picked: expected -1 .. {len(self.atlas) - 1}, got {value}")
         if name == "classes":
-            if len(value) > MOST_COLORS or not all(0 <= c < len(self.atlas.class_names) for c in value):
-                last = len(self.atlas.class_names) - 1
-                raise t.TraitError(f"classes: expected at most {MOST_COLORS} in 0 .. {last}, got {value}")
+            if len(value) > MOST_COLORS or not all(c in self.atlas.class_names for c in value):
+                raise t.TraitError(f"classes: expected at most {MOST_COLORS} that have images, got {value}")
         return value
 
     @t.observe("embedding", "projection")
@@ -207,18 +221,15 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         """What each network looks at in an image, all of them below each other."""
         if not self._looks:
             return ""
-        image = self._images[index : index + 1]
+        image = as_tensor(self._images, index)
         maps = {name: to_numpy(look(image)) for name, look in self._looks.items()}
         weights = {name: m for name, m in maps.items() if np.issubdtype(m.dtype, np.floating)}
-        figures = [pooling_overlay(image, weights)] if weights else []
+        figures = [pooling_overlay(image, weights, range=self._range)] if weights else []
         for name, winner in maps.items():
             if name not in weights:
-                figures.append(assignment_maps(image, winner, num_prototypes=int(winner.max()) + 1))
-        alt = f"Image {index} and, below it, where it is looked at by {', '.join(maps)}"
-        return "".join(
-            f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(png_bytes(f, 80)).decode()}">'
-            for f in figures
-        )
+                number = int(winner.max()) + 1
+                figures.append(assignment_maps(image, winner, num_prototypes=number, range=self._range))
+        return "".join(rows.look_image(png_bytes(figure, 80), index, list(maps)) for figure in figures)
 
     @t.observe("lasso")
     def _enclose(self, change) -> None:

@@ -47,6 +47,8 @@ _THEME = {
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.transparent": False,
+    "text.usetex": False,
+    "text.parse_math": True,  # names are made plain by `names.plain`
 }
 
 
@@ -103,7 +105,7 @@ def blank_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def png_bytes(figure: Figure, dpi: float | None = None) -> bytes:
-    """The figure as a PNG file, opaque, with a palette of 256 colours: a third of the usual size."""
+    """The figure as a PNG file, opaque, with a palette of 256 colours, photographs dithered: a third of the size."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -116,9 +118,19 @@ def png_bytes(figure: Figure, dpi: float | None = None) -> bytes:
         pil_kwargs={"compress_level": 1},
     )
     picture = Image.open(buffer).convert("RGB")
+    small = picture.quantize(256, dither=Image.Dither.NONE)
+    if _has_photographs(figure):
+        colors, ground = small.getpalette(), 3 * small.getpixel((0, 0))
+        small.putpalette([*colors[:ground], 255, 255, 255, *colors[ground + 3 :]])  # the ground stays white
+        small = picture.quantize(palette=small, dither=Image.Dither.FLOYDSTEINBERG)
     buffer = io.BytesIO()
-    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
+    small.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _has_photographs(figure: Figure) -> bool:
+    pictures = (image.get_array() for ax in figure.axes for image in ax.images)
+    return any(picture.ndim == 3 and picture.dtype == np.uint8 for picture in pictures)
 
 
 def square_limits(ax: Axes, points: np.ndarray, margin: float = 0.06) -> None:
@@ -130,18 +142,27 @@ def square_limits(ax: Axes, points: np.ndarray, margin: float = 0.06) -> None:
     ax.set_aspect("equal", adjustable="box")
 
 
+def class_color(c: int) -> str:
+    """The colour of class c, whatever other classes there are."""
+    if c < len(_CLASS_COLORS):
+        return _CLASS_COLORS[c]
+    i = c - len(_CLASS_COLORS)
+    return class_hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3])
+
+
 def class_colors(n: int) -> list[str]:
     """The colours of classes 0 .. n - 1. Class i has the same colour for every n."""
-    later = (
-        class_hue(0.11 + 0.381966 * i, (0.36, 0.5, 0.64)[i % 3])
-        for i in range(max(0, n - len(_CLASS_COLORS)))
-    )
-    return [*_CLASS_COLORS[:n], *later]
+    return [class_color(c) for c in range(n)]
+
+
+def class_marker(c: int) -> str:
+    """The marker of class c: one of eight, in turn."""
+    return _CLASS_MARKERS[c % len(_CLASS_MARKERS)]
 
 
 def class_markers(n: int) -> list[str]:
-    """The markers of classes 0 .. n - 1, eight of them in turn."""
-    return [_CLASS_MARKERS[i % len(_CLASS_MARKERS)] for i in range(n)]
+    """The markers of classes 0 .. n - 1."""
+    return [class_marker(c) for c in range(n)]
 
 
 def to_numpy(values) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The explorer's words and rows of thumbnails, as HTML that any notebook shows and any test can read."""
 
+import base64
 import html
 import math
 from collections.abc import Sequence
@@ -22,7 +23,9 @@ def tile(picture: np.ndarray, index: int, title: str, caption: str, hit: bool | 
     )
 
 
-def neighbour_row(atlas: EmbeddingAtlas, pictures: np.ndarray, index: int, found: Neighbours) -> str:
+def neighbour_row(
+    atlas: EmbeddingAtlas, pictures: Sequence[np.ndarray], index: int, found: Neighbours
+) -> str:
     """The nearest neighbours of image `index` as tiles, with class and distance."""
     tiles = []
     for rank, (i, distance, cosine, hit) in enumerate(
@@ -37,7 +40,7 @@ def neighbour_row(atlas: EmbeddingAtlas, pictures: np.ndarray, index: int, found
 def picked_line(atlas: EmbeddingAtlas, name: str, index: int, found: Neighbours) -> str:
     """Which image is picked, and how many of its neighbours are hits."""
     own = html.escape(atlas.class_names[atlas.labels[index]])
-    of_class = int((atlas.labels == atlas.labels[index]).sum()) - 1
+    of_class = atlas.class_sizes[atlas.labels[index]] - 1
     hits = f"{int(found.hit.sum())} of {len(found.hit)} neighbours are hits"
     scores = "".join(f", {html.escape(k)} {v[index]:.3g}" for k, v in atlas.scores.items())
     return (
@@ -58,17 +61,18 @@ def selection_block(atlas: EmbeddingAtlas, found: Selection, most: int = 8) -> s
         f"{_percent(found.recall_inside)} inside the selection."
     )
     largest = max(found.classes.values())
-    total = np.bincount(atlas.labels)
     rows = "".join(
         f'<tr><td>{html.escape(atlas.class_names[c])}</td><td><span style="width:{100 * n / largest:.0f}%"></span>'
-        f"</td><td>{n} of {total[c]}</td></tr>"
+        f"</td><td>{n} of {atlas.class_sizes[c]}</td></tr>"
         for c, n in list(found.classes.items())[:most]
     )
     rest = f"<p>classes not listed: {classes - most}</p>" if classes > most else ""
     return f"<p>{head}</p><table>{rows}</table>{rest}"
 
 
-def contact_tiles(atlas: EmbeddingAtlas, pictures: np.ndarray, chosen: Sequence[int], most: int = 60) -> str:
+def contact_tiles(
+    atlas: EmbeddingAtlas, pictures: Sequence[np.ndarray], chosen: Sequence[int], most: int = 60
+) -> str:
     """The selected images as tiles, class after class."""
     chosen = np.asarray(chosen, dtype=np.int64)
     ordered = chosen[np.argsort(atlas.labels[chosen], kind="stable")]
@@ -78,6 +82,12 @@ def contact_tiles(atlas: EmbeddingAtlas, pictures: np.ndarray, chosen: Sequence[
         tiles.append(tile(pictures[i], int(i), f"image {i}, class {name}", name))
     rest = f"<p>and {len(ordered) - most} more</p>" if len(ordered) > most else ""
     return f'<div class="dmlnb-row dmlnb-sheet">{"".join(tiles)}</div>{rest}'
+
+
+def look_image(png: bytes, index: int, names: Sequence[str]) -> str:
+    """A picture of where an image is looked at."""
+    alt = html.escape(f"Image {index} and, below it, where it is looked at by {', '.join(names)}", quote=True)
+    return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def _percent(share: float) -> str:

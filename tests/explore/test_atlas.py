@@ -146,6 +146,8 @@ def test_a_lasso_holds_what_it_encloses(corners, rows):
     (lambda: EmbeddingAtlas({"a": torch.eye(60), "b": torch.full((60, 2), math.nan)}, LABELS), r"embeddings\['b'\]"),
     (lambda: EmbeddingAtlas(torch.randn(1, 2), LABELS[:1]), "at least 2"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS.float()), "labels"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, class_names={0: "a"}), "got none for class 1"),
+    (lambda: EmbeddingAtlas({1: torch.eye(60), "1": torch.eye(60)}, LABELS), "names that differ, got '1' twice"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, class_names=["a"]), "class_names: expected at least 6"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, scores={"s": [1.0]}), r"scores\['s'\]"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("embedding", 60), "index: expected 0 .. 59"),
@@ -164,3 +166,34 @@ def test_arrays_and_half_precision_are_taken(rows):
     half = EmbeddingAtlas(rows.bfloat16(), LABELS)
     assert len(whole) == 60 and whole.names == ["embedding"] and whole.class_names[5] == "5"
     assert np.isfinite(half.points("embedding")).all()
+
+
+def test_distances_are_right_in_a_narrow_cone():
+    rows = torch.eye(1, 8).double() + 3e-5 * torch.randn(30, 8, dtype=torch.double)
+    found = EmbeddingAtlas(rows, torch.zeros(30, dtype=torch.long)).neighbours("embedding", 3, k=5)
+    unit = normalize(rows, dim=1)
+    far = (unit[found.index] - unit[3]).norm(dim=1).numpy()
+    assert far.max() < 3e-4 and np.allclose(found.distance, far, rtol=1e-6)
+
+
+def test_statistics_of_a_mask_and_of_huge_labels(rows):
+    labels = LABELS.numpy() * 10**10 + 10**11
+    atlas, plain = EmbeddingAtlas(rows, labels), EmbeddingAtlas(rows, LABELS)
+    mask = np.arange(60) < 7
+    found, small = atlas.statistics("embedding", mask), plain.statistics("embedding", range(7))
+    assert found.classes == {c * 10**10 + 10**11: n for c, n in small.classes.items()}
+    assert (found.size, found.complete, found.recall_at_1) == (small.size, small.complete, small.recall_at_1)
+    assert atlas.class_names[10**11] == "100000000000" and atlas.class_sizes[10**11] == 10
+
+
+def test_the_map_of_another_embedding_is_the_best_turn_of_it(rows):
+    atlas = EmbeddingAtlas({"a": rows, "b": torch.randn(60, 4)}, LABELS)
+    target, points = (atlas.points(name).astype(float) for name in "ab")
+    points = points - points.mean(axis=0)
+    gap = lambda turned: (
+        np.abs(turned / np.linalg.norm(turned) - target / np.linalg.norm(target)).__pow__(2).sum()
+    )
+    for angle in np.linspace(0.05, 6.2, 40):
+        cos, sin = math.cos(angle), math.sin(angle)
+        for turn in ([[cos, -sin], [sin, cos]], [[cos, sin], [sin, -cos]]):
+            assert gap(points @ np.array(turn)) >= gap(points) - 1e-6

@@ -1,13 +1,16 @@
 """The widget without a browser: what a front end would set is set here, and what it would show is read."""
 
 import base64
+import html
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import traitlets
+from PIL import Image
 
 from dmlnb.explore import EmbeddingExplorer
 from dmlnb.models import EmbeddingNet, small_resnet
@@ -33,7 +36,7 @@ def test_what_travels_to_the_browser_at_the_start(made):
     assert made.embeddings == ["a", "b"] and made.embedding == "a" and made.projection == "PCA"
     assert made.colorings == ["class", "hit or miss", "size", "gaps"] and made.classes == list(range(8))
     assert np.array_equal(unpack(made.points, "<f4").reshape(-1, 2), made.atlas.points("a"))
-    assert unpack(made.labels, "<u4").tolist() == LABELS.tolist() and len(made.palette) == 8
+    assert unpack(made.labels, "<f8").tolist() == LABELS.tolist() and len(made.palette) == 8
     assert made.sprite.startswith(b"\xff\xd8") and made.tile["size"] == 32
     for name in ("points", "labels", "sprite", "score", "selected"):
         assert made.traits()[name].metadata["sync"]
@@ -172,3 +175,116 @@ def test_the_script_loads_nothing_from_elsewhere_and_travels_with_the_package():
         .partition("package-data]")[2]
     )
     assert '"dmlnb.explore" = ["*.js", "*.css"]' in settings
+
+
+def small(**change):
+    rows = torch.randn(6, 3)
+    images = torch.zeros(6, 1, 8, 8, dtype=torch.uint8)
+    good = {"images": images, "embeddings": rows, "labels": torch.tensor([0, 0, 1, 1, 2, 2])}
+    return EmbeddingExplorer(**(good | change))
+
+
+def test_a_mask_selects_where_it_is_true():
+    made = small()
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    for mask in (labels == 1, (labels == 1).numpy(), (labels == 1).tolist()):
+        made.select(mask)
+        assert made.selection.tolist() == [2, 3]
+    made.select(torch.tensor([5, 0, 5]))
+    assert made.selection.tolist() == [0, 5]
+    with pytest.raises(ValueError, match="chosen: expected a mask of shape"):
+        made.select([True, False])
+    assert made.selection.tolist() == [0, 5]  # as it was
+
+
+@pytest.mark.parametrize("labels", [
+    np.array([7, 7, 10**11, 10**11, 5, 5]), np.array([1, 1, 65535, 65535, 3, 3], dtype=np.uint16),
+    torch.tensor([1, 1, 2, 2, 3, 3], dtype=torch.uint8), [4, 4, 9, 9, 0, 0],
+])  # fmt: skip
+def test_labels_of_any_size_and_width(labels):
+    made = small(labels=labels)
+    classes = sorted({int(c) for c in labels})
+    assert made.class_labels == made.classes == classes and made.class_names == [str(c) for c in classes]
+    assert unpack(made.labels, "<f8").tolist() == [int(c) for c in labels]
+    made.picked, made.color_by = 2, "hit or miss"
+    made.select(range(6))
+    assert made.selection_html.count("<tr>") == 3 and f"class <b>{int(labels[2])}</b>" in made.picked_html
+    assert made.png().startswith(b"\x89PNG")
+
+
+def test_names_by_class():
+    assert small(class_names={2: "tern", 0: "gull", 1: "auk"}).class_names == ["gull", "auk", "tern"]
+    with pytest.raises(ValueError, match="class_names: expected a name for each class, got none for class 2"):
+        small(class_names={0: "gull", 1: "auk"})
+    with pytest.raises(ValueError, match="class_names: expected at least 3, got 2"):
+        small(class_names=["gull", "auk"])
+
+
+class Tags(HTMLParser):
+    """Collects the tags and attributes of a piece of HTML."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes = set(), set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+
+
+@pytest.mark.parametrize(
+    "name", ['x"><script>1</script>', "<img src=x onerror=alert(1)>", "a' onload='b", "$_{&lt;"]
+)
+def test_no_name_becomes_markup(name):
+    look = lambda image: torch.ones(1, 2, 2)
+    made = small(
+        embeddings={name: torch.randn(6, 3)},
+        class_names=[name, name, name],
+        scores={name: range(6)},
+        looks={name: look},
+    )
+    made.picked, made.sheet, made.color_by = 1, True, name
+    made.select([0, 1, 2])
+    for text in (made.picked_html, made.row_html, made.look_html, made.selection_html, made.sheet_html):
+        found = Tags(text)
+        assert found.tags <= {"b", "button", "div", "i", "img", "p", "small", "span", "table", "td", "tr"}
+        assert found.attributes <= {
+            "alt", "aria-hidden", "aria-label", "class", "data-index", "role", "src", "style", "title", "type",
+        }  # fmt: skip
+    assert name in html.unescape(made.look_html) and made.png().startswith(b"\x89PNG")
+
+
+def test_images_of_files_are_kept_as_thumbnails_and_opened_for_a_look(tmp_path):
+    for i in range(6):
+        Image.new("RGB", (300, 200 + 10 * i), (40 * i, 0, 0)).save(tmp_path / f"{i}.jpg")
+    paths = sorted(tmp_path.iterdir())
+    seen = []
+    look = lambda image: seen.append(tuple(image.shape)) or torch.ones(1, 2, 3)
+    made = small(images=paths, looks={"embedding": look})
+    assert all(max(picture.shape) <= 64 for picture in made._pictures) and seen == []
+    made.picked = 2
+    assert seen == [(1, 3, 220, 300)] and made.look_html.count("<img") == 1
+
+
+def test_normalised_images_are_asked_for_their_range():
+    images = torch.randn(6, 3, 8, 8)
+    with pytest.raises(ValueError, match="images: expected floating point in 0 .. 1"):
+        small(images=images)
+    made = small(images=images, range="imagenet", looks={"embedding": lambda image: torch.ones(1, 2, 2)})
+    made.picked = 0
+    assert "<img" in made.look_html
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"scores": {"class": range(6)}}, "scores: expected names other than"),
+    ({"embeddings": {1: torch.eye(6), "1": torch.eye(6)}}, "embeddings: expected names that differ"),
+    ({"labels": [0, 0, 1, 1, 2**60, 2**60]}, "labels: expected at most 2"),
+    ({"labels": torch.zeros(6)}, "labels: expected a vector of integers"),
+    ({"classes": [3]}, "classes: expected at most 8 that have images"),
+    ({"classes": [True, False, True]}, "classes: expected a vector of integers"),
+    ({"images": [np.zeros((4, 4))] * 5}, "images: expected 6, one a label, got 5"),
+])  # fmt: skip
+def test_more_bad_input_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        small(**change)

@@ -1,5 +1,4 @@
 import io
-import re
 
 import matplotlib
 import numpy as np
@@ -8,30 +7,17 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dmlnb.course.plots import (
-    METHOD_COLORS,
+from dmlnb.explore.figures import (
+    blank_figure,
+    class_color,
     class_colors,
+    class_marker,
     class_markers,
-    method_color,
-    method_marker,
     new_figure,
     png_bytes,
     style,
+    to_numpy,
 )
-from dmlnb.course.plots.palette import METHOD_MARKERS
-from dmlnb.explore.figures import to_numpy
-
-
-def test_methods_have_colours_of_their_own_and_neighbours_differ_in_marker():
-    assert set(METHOD_MARKERS) == set(METHOD_COLORS)
-    named = ["random network", "raw pixels", "GAP", "GMP", "GeM", "GSP", "GSP+GeM", "XML", "CCP"]
-    assert len({method_marker(name) for name in named}) == len(named)
-    assert len({METHOD_COLORS[name] for name in named}) == len(named)
-
-
-def test_an_unknown_method_keeps_its_colour():
-    assert method_color("my own") == method_color("my own") != method_color("another")
-    assert re.fullmatch("#[0-9a-f]{6}", method_color("my own")) and method_marker("my own") == "o"
 
 
 def test_a_class_has_the_same_colour_for_every_number_of_classes():
@@ -39,6 +25,8 @@ def test_a_class_has_the_same_colour_for_every_number_of_classes():
     assert len(many) == 150 and len(set(many)) == 150
     assert all(class_colors(n) == many[:n] for n in (0, 1, 8, 9, 40))
     assert class_markers(10)[8:] == class_markers(2)
+    assert class_color(40) == class_colors(41)[40] and class_marker(9) == class_markers(10)[9]
+    assert class_color(10**11 + 3).startswith("#")  # without a list of all classes before it
 
 
 def test_the_theme_stays_inside_its_context():
@@ -72,3 +60,17 @@ def test_to_numpy(dtype):
     assert to_numpy(values).tolist() == [1, 1, 1]
     assert to_numpy(torch.ones(2, requires_grad=True)).shape == (2,)
     assert isinstance(to_numpy([1, 2]), np.ndarray)
+
+
+def test_photographs_keep_their_colours_on_white_ground():
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+    photo = np.asarray(coarse.resize((200, 200), Image.Resampling.BICUBIC))
+    figure, ax = blank_figure(4, 2)
+    ax.imshow(photo, extent=(1, 3, 2, 0))
+    ax.set(xlim=(0, 4), ylim=(2, 0))
+    found = Image.open(io.BytesIO(png_bytes(figure))).convert("RGB")
+    assert found.getpixel((0, 0)) == found.getpixel((399, 199)) == (255, 255, 255)
+    seen = np.asarray(found.crop((100, 0, 300, 200)).resize((50, 50), Image.Resampling.BOX)).astype(int)
+    true = np.asarray(Image.fromarray(photo).resize((50, 50), Image.Resampling.BOX)).astype(int)
+    assert np.abs(seen - true).mean() < 3.5  # in bands of one colour each it is 5.1

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.course.plots import contact_sheet, neighbour_rows, png_bytes, pooling_overlay
+from dmlnb.course.plots import contact_sheet, neighbour_rows, png_bytes
 from dmlnb.explore.figures import HIT, MISS
 
 GREY = torch.randint(0, 256, (12, 1, 16, 16), dtype=torch.uint8)
@@ -10,6 +10,7 @@ MASKS = torch.zeros(12, 16, 16, dtype=torch.bool)
 MASKS[:, 4:12, 4:16] = True
 MASKS[0] = False  # an empty mask
 MASKS[1] = True
+WHITE = GREY > 99
 
 
 def shown(figure):
@@ -27,17 +28,19 @@ def texts(figure):
         GREY[:, 0],
         GREY.expand(-1, 3, -1, -1),
         GREY.float() / 255,
-        GREY.float() / 255 - 0.5,
+        list(GREY),
+        [image.numpy() for image in GREY[:, 0]],
         GREY.numpy(),
-        GREY > 99,
+        WHITE,
     ],
 )
 def test_all_forms_of_images(images):
     figure = contact_sheet(images, columns=5)
     pictures = shown(figure)
-    assert len(pictures) == 12 and all(0 <= p.min() and p.max() <= 1 for p in pictures)
-    if images is not GREY and torch.is_tensor(images) and images.dtype.is_floating_point:
-        assert np.allclose(pictures[3], GREY[3, 0] / 255, atol=1e-6)
+    grey = GREY[3, 0].numpy() if images is not WHITE else 255 * WHITE[3, 0].numpy()
+    assert len(pictures) == 12 and np.array_equal(
+        pictures[3] if pictures[3].ndim == 2 else pictures[3][..., 1], grey
+    )
     assert len(png_bytes(figure)) < 150_000
 
 
@@ -91,27 +94,38 @@ def test_neighbour_rows_names_what_is_wrong():
         neighbour_rows(GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), torch.ones(2, 3), ["a"])
 
 
-def test_overlay_shows_weights_relative_to_uniform():
-    weights = torch.ones(2, 4, 4)
-    weights[1] = 0
-    weights[1, 0, 0] = 5.0
-    figure = pooling_overlay(GREY[:2], weights, masks=MASKS[:2], titles=["x", "y"], title="t")
-    heat = [image.get_array() for image in figure.axes[0].images if image.get_array().shape == (4, 4)]
-    assert np.allclose(heat[0], 0)  # log2 of 1
-    assert heat[1][0, 0] == 3 and heat[1][1, 1] == -3  # clipped at 8 times and at 1/8
-    assert len(figure.axes) == 2 and len(png_bytes(figure)) < 150_000
-    both = pooling_overlay(GREY[:2], {"GAP": weights[:1].expand(2, -1, -1), "GSP": weights * 3})
-    assert {"image", "GAP", "GSP"} <= set(texts(both))
+def test_names_are_no_mathematics_and_labels_may_be_huge():
+    labels = np.array([10**11, 10**11 + 1, 7], dtype=np.uint64)
+    figure = contact_sheet(GREY[:3], labels=labels, titles=["a$b_{$", "_x", "<i>"], title="$_{")
+    png_bytes(figure)
+    assert len({patch.get_edgecolor() for patch in figure.axes[0].patches}) == 3
+    for bad in (labels.astype(float), torch.tensor([0, -1, 2]), [True, False, True]):
+        with pytest.raises(ValueError, match="labels: expected"):
+            contact_sheet(GREY[:3], labels=bad)
 
 
-@pytest.mark.parametrize(
-    "bad", [torch.zeros(2, 4, 4), -torch.ones(2, 4, 4), torch.full((2, 4, 4), torch.nan), torch.ones(2, 4)]
-)
-def test_overlay_rejects_bad_weights(bad):
-    with pytest.raises(ValueError, match="weights: expected"):
-        pooling_overlay(GREY[:2], bad)
+def test_photographs_of_several_sizes_keep_their_proportions():
+    photos = [np.zeros((40, 80, 3), dtype=np.uint8), np.zeros((600, 300), dtype=np.uint8)]
+    wide, high = contact_sheet(photos, columns=2).axes[0].images
+    boxes = [image.get_extent() for image in (wide, high)]
+    sides = [(abs(right - left), abs(top - bottom)) for left, right, bottom, top in boxes]
+    assert sides[0][0] == pytest.approx(2 * sides[0][1]) and sides[1][1] == pytest.approx(2 * sides[1][0])
+    assert max(high.get_array().shape) <= 256  # no more than the figure can show
+    figure = neighbour_rows(photos, [photos[::-1], photos], torch.eye(2).bool())
+    assert len(shown(figure)) == 6
+    with pytest.raises(ValueError, match="as many of each query"):
+        neighbour_rows(photos, [photos, photos[:1]], torch.eye(2).bool())
 
 
-def test_overlay_rejects_another_number():
-    with pytest.raises(ValueError, match="weights: expected 2"):
-        pooling_overlay(GREY[:2], torch.ones(3, 4, 4))
+def test_a_range_is_said_once_for_queries_and_neighbours():
+    centred = GREY.float() / 255 - 0.5
+    rows = centred[2:8].view(2, 3, 1, 16, 16)
+    figure = neighbour_rows(centred[:2], rows, torch.ones(2, 3), range=(-0.5, 0.5))
+    assert np.array_equal(shown(figure)[0], GREY[0, 0])
+    with pytest.raises(ValueError, match="query_images: expected floating point in 0 .. 1"):
+        neighbour_rows(centred[:2], rows, torch.ones(2, 3))
+
+
+def test_hits_are_true_or_false():
+    with pytest.raises(ValueError, match="hits: expected bool"):
+        neighbour_rows(GREY[:2], GREY[2:8].view(2, 3, 1, 16, 16), torch.full((2, 3), 0.3))

@@ -48,6 +48,8 @@ def test_umap_separates_groups_and_repeats_itself():
         (torch.randn(5, 3), {"method": "tsne"}, "method: expected"),
         (torch.randn(5001, 2), {"method": "umap"}, "at most 5000"),
         (torch.randn(10, 3), {"method": "umap"}, "neighbours: expected 2 .. 9"),
+        (torch.randn(3, 3), {"method": "umap", "neighbours": 2}, "at least 4 points for UMAP, got 3"),
+        (torch.randn(0, 3), {}, "embeddings: expected shape"),
         (torch.randn(5), {}, "embeddings: expected"),
         (torch.full((5, 2), torch.nan), {}, "embeddings: expected finite"),
     ],
@@ -96,3 +98,32 @@ def test_a_class_keeps_its_colour_between_maps():
 def test_embedding_map_names_what_is_wrong(points, labels, highlight, words):
     with pytest.raises(ValueError, match=words):
         embedding_map(points, labels, highlight=highlight)
+
+
+@pytest.mark.parametrize("points, neighbours", [(4, 2), (4, 3), (5, 4)])
+def test_umap_of_as_few_points_as_it_takes(points, neighbours):
+    found = project(torch.randn(points, 3), "umap", neighbours=neighbours)
+    assert found.shape == (points, 2) and np.isfinite(found).all()
+
+
+def test_class_names_in_a_mapping_and_names_that_matplotlib_would_read():
+    figure = embedding_map(
+        torch.randn(6, 2), [7, 7, 10**11, 10**11, 3, 3], {7: "_noise", 10**11: "a$b_{$", 3: "<b>"}
+    )
+    png_bytes(figure)
+    assert legend(figure) == ["<b>", "_noise", r"a\$b_{\$"]
+    with pytest.raises(ValueError, match="class_names: expected at least 8, got 2"):
+        embedding_map(torch.randn(2, 2), [7, 7], ["a", "b"])
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.0], [True, False], [-1, 0]])
+def test_labels_that_are_none(labels):
+    with pytest.raises(ValueError, match="labels: expected"):
+        embedding_map(torch.randn(2, 2), labels)
+
+
+def test_points_must_be_finite_and_highlights_whole():
+    with pytest.raises(ValueError, match="points: expected finite"):
+        embedding_map(torch.tensor([[0.0, float("nan")]]), [0])
+    with pytest.raises(ValueError, match="highlight: expected a vector of integers"):
+        embedding_map(torch.randn(2, 2), [0, 1], highlight=[True, False])

@@ -249,21 +249,6 @@ QUESTIONS = {
             "c": "a softmax does not notice a shift of all scores: the loss stays what it was",
         },
     ),
-    "05-mean": Question(
-        "The vectors ν of a block have mean zero over the templates. All templates fire equally at a region. What does "
-        "the block add there?",
-        {
-            "a": "nothing",
-            "b": "the mean feature of the batch",
-            "c": "a vector that grows with the number of templates",
-        },
-        "a",
-        {
-            "a": "an even assignment says nothing, and the sum of equal shares of vectors with mean zero is zero",
-            "b": "no feature takes part in the sum, only the learned vectors",
-            "c": "true of vectors in general; but what is the sum of these vectors?",
-        },
-    ),
     "06-strength": Question(
         "In a trained KD layer you multiply the scale γ and the shift β of the BN by 7. What happens to the student's "
         "logits in evaluation mode?",

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dmlnb import losses
 from dmlnb.course.checks.core import Property, _verdict, check
+from dmlnb.course.toys import pairs
 
 
 def relaxed_labels(attempt: Any = None) -> Callable:
@@ -112,7 +113,7 @@ def pair_slope(attempt: Any = None) -> Callable:
     """
     return check(
         attempt,
-        _pair_slope,
+        pairs.pair_slope,
         [
             Property(
                 "a pair that belongs together is pulled: slope above 0", _pair(0.5, 1.0, 1.0), of=torch.sign
@@ -134,10 +135,6 @@ def _relaxed_labels(source: Tensor, sigma: float) -> Tensor:
 
 def _relaxed_contrastive(target: Tensor, source: Tensor, sigma: float, delta: float) -> Tensor:
     return losses.RelaxedContrastiveLoss(sigma, delta)(target, source)
-
-
-def _pair_slope(r: Tensor, w: float, delta: float) -> Tensor:
-    return 2 * w * r - 2 * (1 - w) * torch.clamp(delta - torch.as_tensor(r), min=0)
 
 
 def _gradient_of(loss: Callable) -> Callable:

@@ -1,36 +1,21 @@
 """Figures: arrays in, a matplotlib Figure out, in one look."""
 
-from dmlnb.course.plots.chance_demo import draw_chance_demo
-from dmlnb.course.plots.covering import (
-    cover_points,
-    disc_projections,
-    disc_violation,
-    draw_cover,
-    draw_cover_demo,
-    draw_differences,
-    draw_disc_projections,
-)
-from dmlnb.course.plots.curves import draw_reconstruction_curve, method_bars, metric_curves, training_curve
+from dmlnb.course.plots.chance import draw_chance_demo
+from dmlnb.course.plots.covering import draw_cover
+from dmlnb.course.plots.curves import metric_curves, training_curve
+from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.course.plots.lines import draw_bound, draw_curve
+from dmlnb.course.plots.methods import draw_differences, method_bars
 from dmlnb.course.plots.palette import METHOD_COLORS, method_color, method_marker
-from dmlnb.course.plots.prototypes import demo_tokens, draw_histogram_assignment, draw_prototype_demo
-from dmlnb.course.plots.recursion import (
+from dmlnb.course.plots.prototypes import (
+    draw_histogram_assignment,
     draw_histogram_patches,
-    draw_recursion,
-    draw_recursion_steps,
-    recursion_world,
+    draw_prototype_demo,
 )
-from dmlnb.course.plots.relaxed import (
-    draw_configurations,
-    draw_label_maps,
-    draw_pair_demo,
-    draw_pair_energy,
-    draw_transfer_demo,
-    toy_source,
-    toy_transfer,
-)
-from dmlnb.course.plots.retrieval import draw_ranking, draw_retrieval_toy, retrieval_toy
+from dmlnb.course.plots.recursion import draw_recursion, draw_recursion_steps
+from dmlnb.course.plots.relaxed import draw_label_maps, draw_pair_energy
+from dmlnb.course.plots.retrieval import draw_ranking
 from dmlnb.course.plots.setup import notebook_setup
 from dmlnb.course.plots.templates import (
     draw_assignment_sweep,
@@ -38,11 +23,12 @@ from dmlnb.course.plots.templates import (
     match_maps,
     template_patches,
 )
+from dmlnb.course.plots.transfer import draw_configurations, draw_pair_demo, draw_transfer_demo
 from dmlnb.course.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
-from dmlnb.explore.assignment import assignment_maps
 from dmlnb.explore.figures import class_colors, class_markers, new_figure, png_bytes, style
-from dmlnb.explore.images import contact_sheet, neighbour_rows, pooling_overlay
+from dmlnb.explore.images import contact_sheet, neighbour_rows
 from dmlnb.explore.maps import embedding_map, project
+from dmlnb.explore.regions import assignment_maps, pooling_overlay
 
 __all__ = [
     "METHOD_COLORS",
@@ -50,17 +36,12 @@ __all__ = [
     "class_colors",
     "class_markers",
     "contact_sheet",
-    "cover_points",
-    "demo_tokens",
-    "disc_projections",
-    "disc_violation",
     "draw_assignment_sweep",
     "draw_bound",
     "draw_chance_demo",
     "draw_class_belief",
     "draw_configurations",
     "draw_cover",
-    "draw_cover_demo",
     "draw_curve",
     "draw_decision_matrix",
     "draw_differences",
@@ -73,12 +54,10 @@ __all__ = [
     "draw_pooling_plan",
     "draw_prototype_demo",
     "draw_ranking",
-    "draw_reconstruction_curve",
     "draw_recursion",
     "draw_recursion_steps",
     "draw_region",
     "draw_region_match",
-    "draw_retrieval_toy",
     "draw_transfer_demo",
     "draw_transport",
     "draw_transport_demo",
@@ -94,12 +73,8 @@ __all__ = [
     "png_bytes",
     "pooling_overlay",
     "project",
-    "recursion_world",
-    "retrieval_toy",
     "style",
     "template_maps",
     "template_patches",
-    "toy_source",
-    "toy_transfer",
     "training_curve",
 ]

@@ -1,4 +1,4 @@
-"""Curves and comparisons: a training run, a metric against something, and methods side by side, with their spread."""
+"""Curves: a training run, and a metric against something, with its spread over seeds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from dmlnb.course.plots.palette import method_color, method_marker
 from dmlnb.course.results import interval
 from dmlnb.explore.figures import FAINT, INK, SOFT, new_figure, style, to_numpy
+from dmlnb.explore.names import name_legend, plain
 
 _NOT_METRICS = ("step", "loss", "lr", "images_per_second")
 
@@ -50,12 +51,13 @@ def training_curve(history: Sequence[Mapping] | Mapping, *, title: str | None = 
     ax.set(xlabel="step", title="training loss", ylabel="loss")
     ax.legend()
     if metrics:
-        ax = panels.pop(0)
+        ax, handles = panels.pop(0), []
         for name in metrics:
-            ax.plot(*_column(history, name), "o-", markersize=4, color=method_color(name), label=_words(name))
+            color = method_color(name, other=True)
+            handles += ax.plot(*_column(history, name), "o-", markersize=4, color=color)
         ax.set(xlabel="step", ylabel="share", title="validation classes")
-        ax.yaxis.set_major_formatter(_percent())
-        ax.legend()
+        ax.yaxis.set_major_formatter(percent_axis())
+        name_legend(ax, handles, map(_words, metrics))
     if with_rate:
         ax = panels.pop(0)
         ax.plot(*_column(history, "lr"), color=SOFT)
@@ -65,7 +67,7 @@ def training_curve(history: Sequence[Mapping] | Mapping, *, title: str | None = 
     for ax in axes[0]:
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+        figure.suptitle(plain(title), x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -78,6 +80,7 @@ def metric_curves(
     *,
     percent: bool = False,
     log_x: bool = False,
+    other: bool = False,
     title: str | None = None,
 ) -> Figure:
     """A metric against a quantity: mean over seeds, 95 % interval of the mean (t distribution), a dot a seed.
@@ -88,13 +91,14 @@ def metric_curves(
         xlabel, ylabel: of the axes.
         percent: show shares 0 .. 1 as percent.
         log_x: logarithmic base 2, for x > 0.
+        other: take names that the palette does not know.
         title: of the figure.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: for no method, or values of another shape.
+        ValueError: for no method, values of another shape, or a name that the palette does not know.
 
     Taught in notebook 09.
     """
@@ -106,9 +110,10 @@ def metric_curves(
         if v.ndim != 2 or v.shape[1] != len(x):
             raise ValueError(f"values: expected (seeds, {len(x)}) for {name}, got {v.shape}")
     figure, ax = new_figure(6.4, 3.4)
+    handles = []
     for name, v in table.items():
-        color, mean = method_color(name), v.mean(axis=0)
-        ax.plot(x, mean, marker=method_marker(name), markersize=5, color=color, label=name, zorder=3)
+        color, mean = method_color(name, other=other), v.mean(axis=0)
+        handles += ax.plot(x, mean, marker=method_marker(name), markersize=5, color=color, zorder=3)
         if len(v) > 1:
             half = np.array([interval(column)[1] for column in v.T])
             ax.fill_between(x, mean - half, mean + half, color=color, alpha=0.18, linewidth=0, zorder=1)
@@ -116,112 +121,14 @@ def metric_curves(
     if log_x:
         _powers_of_two(ax, x)
     if percent:
-        ax.yaxis.set_major_formatter(_percent())
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title or "")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        ax.yaxis.set_major_formatter(percent_axis())
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=plain(title or ""))
+    name_legend(ax, handles, table, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
-@style()
-def method_bars(
-    values: Mapping[str, np.ndarray], ylabel: str, *, percent: bool = False, title: str | None = None
-) -> Figure:
-    """Methods side by side: a dot a seed, the mean, and the 95 % interval of the mean. No bar, so no false zero.
-
-    Args:
-        values: for each method `(seeds,)`, drawn from top to bottom.
-        ylabel: what is measured; it stands at the axis of values, which is horizontal.
-        percent: show shares 0 .. 1 as percent.
-        title: of the figure.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: for no method, or values that are not a non-empty vector.
-
-    Taught in notebook 00.
-    """
-    table = {name: np.atleast_1d(to_numpy(v).astype(float)) for name, v in values.items()}
-    if not table or any(v.ndim != 1 or len(v) == 0 for v in table.values()):
-        raise ValueError("values: expected at least one method, each a vector of one number a seed")
-    figure, ax = new_figure(6.4, 0.95 + 0.42 * len(table))
-    scale = 100 if percent else 1
-    for row, (name, v) in enumerate(table.items()):
-        color, mean = method_color(name), v.mean()
-        nudge = 0.09 * (np.arange(len(v)) % 3 - 1)  # dots of one value stay visible
-        ax.scatter(v, row + nudge, s=16, color=color, alpha=0.45, linewidth=0, zorder=2)
-        half = interval(v)[1] if len(v) > 1 else 0.0
-        ax.plot(
-            [mean - half, mean + half],
-            [row, row],
-            color=color,
-            linewidth=2.4,
-            solid_capstyle="butt",
-            zorder=3,
-        )
-        ax.plot(
-            mean,
-            row,
-            marker=method_marker(name),
-            markersize=8,
-            color=color,
-            markeredgecolor="white",
-            zorder=4,
-        )
-        digits = 1 if percent else 3
-        spread = f" ± {scale * half:.{digits}f}" if len(v) > 1 else ""
-        text = f"{scale * mean:.{digits}f}{spread}"
-        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
-    ax.set(yticks=range(len(table)), yticklabels=list(table), xlabel=ylabel, title=title or "")
-    ax.set_ylim(len(table) - 0.4, -0.6)
-    ax.grid(axis="x", color=FAINT, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    if percent:
-        ax.xaxis.set_major_formatter(_percent())
-    return figure
-
-
-@style()
-def draw_reconstruction_curve(
-    ks: Sequence[int],
-    errors: Mapping[str, np.ndarray],
-    *,
-    radii: Mapping[str, np.ndarray] | None = None,
-    ylabel: str = "‖GAP − combination of prototypes‖",
-) -> Figure:
-    """How well a combination of prototypes gives GAP back, against the number of prototypes.
-
-    Args:
-        ks: `(p,)` numbers of prototypes.
-        errors: for each split, `(p,)` or `(seeds, p)`.
-        radii: for each split, the cover radius `(p,)` or `(seeds, p)`, dashed: the bound of the error.
-        ylabel: of the axis.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: as `metric_curves`, or for radii of a split without errors.
-
-    Taught in notebook 01.
-    """
-    figure = metric_curves(ks, errors, "number of prototypes", ylabel, log_x=True)
-    ax = figure.axes[0]
-    for name, radius in (radii or {}).items():
-        if name not in errors:
-            raise ValueError(f"radii: expected splits of errors ({', '.join(errors)}), got {name!r}")
-        mean = np.atleast_2d(to_numpy(radius)).mean(axis=0)
-        ax.plot(ks, mean, "--", color=method_color(name), linewidth=1.2, label=f"{name}: cover radius δ")
-    ax.set_ylim(bottom=0)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return figure
-
-
-def _percent() -> FuncFormatter:
+def percent_axis() -> FuncFormatter:
+    """Shares 0 .. 1 written as percent."""
     return FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
 
 

@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 
 from dmlnb.course.plots.palette import method_color
 from dmlnb.explore.figures import ACCENT, FAINT, SOFT, class_colors, new_figure, style, to_numpy
-from dmlnb.explore.images import _pictures
+from dmlnb.explore.names import name_legend, names_of, plain
+from dmlnb.explore.pictures import as_bytes
 
 
 @style()
@@ -34,7 +35,7 @@ def template_maps(
 
     Taught in notebook 06.
     """
-    pictures, rows = _pictures(images), {name: to_numpy(w) for name, w in winners.items()}
+    pictures, rows = as_bytes(images), {name: to_numpy(w) for name, w in winners.items()}
     for name, row in rows.items() or [("winners", np.zeros(0))]:
         if row.ndim != 3 or len(row) != len(pictures):
             raise ValueError(
@@ -49,7 +50,7 @@ def template_maps(
         size * len(pictures) + 1.3, height, rows=1 + len(rows), columns=len(pictures), squeeze=False
     )
     for column, picture in enumerate(pictures):
-        axes[0, column].imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axes[0, column].imshow(picture, cmap="gray", vmin=0, vmax=255)
         for line, row in enumerate(rows.values(), start=1):
             place = np.full(row[column].shape, len(frequent))
             for number, template in enumerate(frequent):
@@ -58,12 +59,12 @@ def template_maps(
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
     for ax, name in zip(axes[:, 0], ["image", *rows], strict=True):
-        ax.set_ylabel(name, rotation=0, ha="right", va="center")
+        ax.set_ylabel(plain(name), rotation=0, ha="right", va="center")
     handles = [Rectangle((0, 0), 1, 1, color=colors(i)) for i in range(len(frequent) + 1)]
     figure.legend(handles, [*(str(t) for t in frequent), "other"], loc="outside lower center",
                   ncols=len(handles), handlelength=1, columnspacing=0.9, title="template")  # fmt: skip
     if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+        figure.suptitle(plain(title), x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -71,7 +72,7 @@ def template_maps(
 def draw_decision_matrix(
     decisions,
     subclasses: int,
-    class_names: Sequence[str],
+    class_names: Sequence[str] | Mapping[int, str],
     *,
     sharp: int | None = None,
     spread: int | None = None,
@@ -81,7 +82,7 @@ def draw_decision_matrix(
     Args:
         decisions: `(G, G)`, rows sum to 1.
         subclasses: sub-classes a class; G is a multiple of it.
-        class_names: one a class.
+        class_names: one a class, or `{class: name}`.
         sharp, spread: rows to draw; by default the most and the least concentrated ones.
 
     Returns:
@@ -96,6 +97,7 @@ def draw_decision_matrix(
     number = subclasses * len(class_names)
     if matrix.shape != (number, number):
         raise ValueError(f"decisions: expected ({number}, {number}), got {matrix.shape}")
+    names = names_of(class_names, range(len(class_names)))
     entropy = -(matrix * np.log(np.where(matrix > 0, matrix, 1.0))).sum(axis=1)
     rows = {
         "sharp row": int(entropy.argmin()) if sharp is None else sharp,
@@ -115,7 +117,7 @@ def draw_decision_matrix(
         own = slice(row // subclasses * subclasses, row // subclasses * subclasses + subclasses)
         panel.bar(np.arange(number), matrix[row], width=1.0, color=SOFT)
         panel.bar(np.arange(number)[own], matrix[row, own], width=1.0, color=ACCENT)
-        letter = class_names[row // subclasses]
+        letter = plain(names[row // subclasses])
         panel.set(title=f"{name}: “{letter}”, g = {row}", xlim=(-1, number), ylim=(0, None), ylabel="share")
         ax.add_patch(Rectangle((-0.5, row - 0.5), number, 1, fill=False, edgecolor=ACCENT, linewidth=0.7))
     axes[1, 1].set_xlabel("decided as g′ (orange: the own class)")
@@ -143,7 +145,7 @@ def draw_region(
 
     Taught in notebook 06.
     """
-    picture = _pictures(to_numpy(image).reshape(1, *to_numpy(image).shape[-2:]))[0]
+    picture = as_bytes(to_numpy(image)[None])[0]
     beliefs = {name: to_numpy(p) for name, p in beliefs.items()}
     height, width = next(iter(beliefs.values())).shape[1:]
     if not (0 <= row < height and 0 <= column < width):
@@ -151,7 +153,7 @@ def draw_region(
     shares = {name: p[:, row, column] for name, p in beliefs.items()}
     chosen = np.sort(np.argsort(-np.max(list(shares.values()), axis=0), kind="stable")[:top])
     figure, axes = new_figure(7.4, 2.5, columns=3, margins=(0.1, 0.1, 0.35, 0.55), width_ratios=(1, 1.4, 1.3))
-    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=1)
+    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
     step = len(picture) / height
     axes[0].add_patch(
         Rectangle(
@@ -159,20 +161,21 @@ def draw_region(
         )
     )
     axes[0].set(xticks=[], yticks=[], title="region")
-    thick, looks = 0.8 / len(shares), {"teacher": "source", "student": "letKD"}
+    handles, thick, looks = [], 0.8 / len(shares), {"teacher": "source", "student": "letKD"}
     for number, (name, p) in enumerate(shares.items()):
-        axes[1].bar(np.arange(len(chosen)) + thick * (number - (len(shares) - 1) / 2), p[chosen], thick,
-                    color=method_color(looks.get(name, name)), label=name)  # fmt: skip
+        place = np.arange(len(chosen)) + thick * (number - (len(shares) - 1) / 2)
+        color = method_color(looks.get(name, name), other=True)
+        handles.append(axes[1].bar(place, p[chosen], thick, color=color))
     axes[1].set(xticks=range(len(chosen)), xticklabels=chosen, ylim=(0, 1), xlabel="template", title="belief")
-    axes[1].legend(fontsize=8)
-    tiles = to_numpy(patches)
+    name_legend(axes[1], handles, shares, fontsize=8)
+    tiles = as_bytes(patches, name="patches") if len(patches) else np.zeros((0, 8, 8), dtype=np.uint8)
     columns = 4
-    side = tiles.shape[-1] if len(tiles) else 8
-    sheet = np.ones((2 * (side + 1), columns * (side + 1)))
+    side = tiles.shape[-1]
+    sheet = np.full((2 * (side + 1), columns * (side + 1)), 255, dtype=np.uint8)
     for number, tile in enumerate(tiles[: 2 * columns]):
         y, x = number // columns * (side + 1), number % columns * (side + 1)
-        sheet[y : y + side, x : x + side] = tile / 255 if tile.max() > 1 else tile
-    axes[2].imshow(sheet, cmap="gray", vmin=0, vmax=1)
+        sheet[y : y + side, x : x + side] = tile
+    axes[2].imshow(sheet, cmap="gray", vmin=0, vmax=255)
     axes[2].set(title="same template")
     axes[2].set_axis_off()
     return figure
@@ -180,14 +183,14 @@ def draw_region(
 
 @style()
 def draw_class_belief(
-    image, probabilities, class_names: Sequence[str], label: int, *, top: int = 6
+    image, probabilities, class_names: Sequence[str] | Mapping[int, str], label: int, *, top: int = 6
 ) -> Figure:
     """An image and the classes its network believes in most; the true one is coloured.
 
     Args:
         image: `(1, S, S)` or `(S, S)`.
         probabilities: `(C,)`.
-        class_names: C names.
+        class_names: C names, or `{class: name}`.
         label: the true class; always among the bars.
         top: bars.
 
@@ -202,16 +205,20 @@ def draw_class_belief(
     p = to_numpy(probabilities)
     if p.shape != (len(class_names),):
         raise ValueError(f"probabilities: expected ({len(class_names)},), got {p.shape}")
+    names = {c: plain(name) for c, name in names_of(class_names, range(len(p))).items()}
     chosen = np.argsort(-p, kind="stable")[:top]
     chosen = chosen if label in chosen else np.append(chosen[:-1], label)
-    picture = _pictures(to_numpy(image).reshape(1, *to_numpy(image).shape[-2:]))[0]
+    picture = as_bytes(to_numpy(image)[None])[0]
     figure, (left, right) = new_figure(
         6.0, 2.2, columns=2, margins=(0.1, 0.1, 0.35, 0.4), width_ratios=(1, 2)
     )
-    left.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    left.set(xticks=[], yticks=[], title=f"“{class_names[label]}”")
+    left.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    left.set(xticks=[], yticks=[], title=f"“{names[int(label)]}”")
     right.bar(range(len(chosen)), p[chosen], color=[ACCENT if c == label else FAINT for c in chosen])
     right.set(
-        xticks=range(len(chosen)), xticklabels=[class_names[c] for c in chosen], ylim=(0, 1), title="belief"
+        xticks=range(len(chosen)),
+        xticklabels=[names[c] for c in chosen.tolist()],
+        ylim=(0, 1),
+        title="belief",
     )
     return figure

@@ -1,5 +1,6 @@
 """One colour and one marker a method, through the whole course."""
 
+import difflib
 import zlib
 
 from dmlnb.explore.figures import class_hue
@@ -32,6 +33,7 @@ METHOD_COLORS = {
     "RKD": "#4477AA",
     "PKT": "#66CCEE",
     "DarkRank": "#BBAA44",
+    "cosine contrastive": "#A63078",
 }
 METHOD_MARKERS = dict(zip(METHOD_COLORS, "XPos^Dvpd<>h8*" * 2, strict=False))
 # Other names of controls and splits, with the looks of their kind.
@@ -51,11 +53,27 @@ SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}
 
 
-def method_color(name: str) -> str:
-    """The colour of a method, split or metric; any other name gets one that depends on the name only."""
-    return (METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS).get(name) or class_hue(
-        zlib.crc32(name.encode()) / 2**32, 0.42
-    )
+def method_color(name: str, *, other: bool = False) -> str:
+    """The colour of a method, split or metric.
+
+    Args:
+        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS.
+        other: give any other name a colour too, one that depends on the name only.
+
+    Returns:
+        As #rrggbb.
+
+    Raises:
+        ValueError: for a name that is not known; says which are near.
+    """
+    known = METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS
+    if name in known:
+        return known[name]
+    if other:
+        return class_hue(zlib.crc32(name.encode()) / 2**32, 0.42)
+    near = difflib.get_close_matches(name, known, n=3) or [k for k in known if k.lower() in name.lower()][:3]
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise ValueError(f"name: expected a name of the palette, got {name!r}; {hint}other=True takes any name")
 
 
 def method_marker(name: str) -> str:

@@ -1,6 +1,5 @@
 """Pictures of prototypes that are fitted batch after batch, in a world of three prototypes on a plane."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -9,49 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
+from dmlnb.course.toys.recursion import NOISE, recursion_world
 from dmlnb.explore.figures import FAINT, INK, SOFT, class_colors, new_figure, style
 from dmlnb.prototypes.recursive import VARIANTS, LinearFit, recursive_fit
 
-NOISE = 0.15  # standard deviation of an observed vector, per coordinate
-PER_BATCH = 4
 _LIMITS = (-1.7, 1.7)
 _COLORS = {"memoryless": "#7A7A7A", "proximal": "#56B4E9", "full": "#882255", "forgetting": "#D55E00"}
-
-
-def recursion_world(
-    num_batches: int = 12, drift: float = 0.0, seed: int = 0
-) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-    """Batches of four images that mix three prototypes; the prototypes may move while one looks.
-
-    Args:
-        num_batches: K.
-        drift: how far the prototypes turn round the origin from one batch to the next, radians.
-        seed: of histograms and noise.
-
-    Returns:
-        K pairs of attributes `(4, 3)`, which sum to 1, and noisy vectors `(4, 2)`; and the true prototypes `(K, 3, 2)`
-        at the time of each batch. Float64.
-
-    Raises:
-        ValueError: for num_batches < 1.
-
-    Taught in notebook 03.
-    """
-    if num_batches < 1:
-        raise ValueError(f"num_batches: expected a number >= 1, got {num_batches}")
-    generator = torch.Generator().manual_seed(seed)
-    corner = torch.tensor([90.0, 210.0, 330.0]).double().deg2rad() + 0.2
-    angle = corner + drift * torch.arange(num_batches)[:, None]  # (K, 3)
-    true = 1.2 * torch.stack([angle.cos(), angle.sin()], dim=2)  # (K, 3, 2)
-    batches = []
-    for prototypes in true:
-        share = -torch.log(
-            torch.rand(PER_BATCH, 3, generator=generator).double()
-        )  # exponential: Dirichlet(1)
-        attributes = share / share.sum(dim=1, keepdim=True)
-        noise = NOISE * torch.randn(PER_BATCH, 2, generator=generator).double()
-        batches.append((attributes, attributes @ prototypes + noise))
-    return batches, true
 
 
 @style()
@@ -184,62 +146,3 @@ def _draw_plane(ax: Axes, batches, true: Tensor, fits: Sequence[LinearFit], step
         ax.scatter(*point, s=34, color=color, edgecolor="white", linewidth=0.6, zorder=4)
     ax.scatter(0, 0, s=14, color=INK, marker="+", linewidth=0.8, zorder=2)
     ax.set(xlim=_LIMITS, ylim=_LIMITS, aspect="equal")
-
-
-@style()
-def draw_histogram_patches(image, histogram, patches, *, shown: int = 5) -> Figure:
-    """An image, its histogram, and what its strongest prototypes stand for: their nearest patches.
-
-    Args:
-        image: `(S, S)` or `(1, S, S)`.
-        histogram: `(m,)` shares.
-        patches: `(m, k, P, P)`, for each prototype the patches that fit it best.
-        shown: prototypes to show, the strongest first.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: for shapes that do not fit.
-
-    Taught in notebook 03.
-    """
-    image, histogram, patches = (torch.as_tensor(v).detach().float() for v in (image, histogram, patches))
-    if histogram.ndim != 1 or patches.ndim != 4 or len(patches) != len(histogram):
-        raise ValueError(
-            f"histogram, patches: expected (m,) and (m, k, P, P), got {tuple(histogram.shape)}, {tuple(patches.shape)}"
-        )
-    strongest = histogram.argsort(descending=True)[:shown].tolist()
-    figure, (picture, bars, strip) = new_figure(
-        8.4, 2.6, columns=3, width_ratios=(1, 1.5, 1.5), margins=(0.1, 0.1, 0.35, 0.5)
-    )
-    figure.subplots_adjust(wspace=0.22)
-    picture.imshow(image.squeeze().numpy(), cmap="gray")
-    picture.set(xticks=[], yticks=[], title="image")
-    picture.spines[:].set_visible(False)
-
-    colors = [FAINT] * len(histogram)
-    for color, i in zip(class_colors(len(strongest)), strongest, strict=True):
-        colors[i] = color
-    bars.bar(range(len(histogram)), histogram.tolist(), color=colors, width=0.9)
-    bars.axhline(1 / len(histogram), color=SOFT, linewidth=0.8, linestyle=":")
-    bars.set(xlabel="prototype", title="histogram z", xlim=(-0.7, len(histogram) - 0.3))
-    bars.set_ylim(0, max(0.1, math.ceil(10 * float(histogram.max())) / 10))
-
-    count, side = patches.shape[1:3]
-    gap = max(1, side // 6)
-    canvas = torch.full((len(strongest) * (side + gap) - gap, count * (side + gap) - gap), torch.nan)
-    for row, i in enumerate(strongest):
-        for column, patch in enumerate(patches[i]):
-            low, high = patch.min(), patch.max()
-            top, left = row * (side + gap), column * (side + gap)
-            canvas[top : top + side, left : left + side] = (patch - low) / (high - low).clamp(min=1e-6)
-    strip.imshow(canvas.numpy(), cmap="gray")
-    for row, color in enumerate(class_colors(len(strongest))):
-        middle = row * (side + gap) + side / 2
-        strip.plot(
-            [-1.6 * gap] * 2, [middle - side / 2, middle + side / 2], color=color, linewidth=3, clip_on=False
-        )
-    strip.set(xticks=[], yticks=[], title="nearest patches")
-    strip.spines[:].set_visible(False)
-    return figure

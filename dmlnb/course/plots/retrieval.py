@@ -56,31 +56,6 @@ def draw_ranking(embeddings: Tensor, labels: Tensor, query: int, k: int = 1) -> 
     return figure
 
 
-def draw_retrieval_toy(query: int = 0, k: int = 1, angle: float = 62.0) -> Figure:
-    """`draw_ranking` on six embeddings of two classes, one of which can be moved along the circle.
-
-    Args:
-        query: 0 .. 5.
-        k: 1 .. 5.
-        angle: where embedding 2 (of class 0) is, degrees.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: for a query or k out of range.
-
-    Taught in notebook 00.
-    """
-    return draw_ranking(*retrieval_toy(angle), query, k)
-
-
-def retrieval_toy(angle: float = 62.0) -> tuple[Tensor, Tensor]:
-    """Six unit vectors `(6, 2)` of two classes `(6,)`; `angle` is that of number 2, in degrees."""
-    radians = torch.deg2rad(torch.tensor([15.0, 34.0, angle, 48.0, 95.0, 130.0]))
-    return torch.stack([radians.cos(), radians.sin()], dim=1), torch.tensor([0, 0, 0, 1, 1, 1])
-
-
 def _measures(hits: Tensor, k: int) -> str:
     r = int(hits.sum())
     if r == 0:

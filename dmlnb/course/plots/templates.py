@@ -1,12 +1,13 @@
 """Pictures for "match a template, add its vector": how shares move, what fires a template, and who owns a region."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from dmlnb.explore.canvas import MARGIN, draw_frame, show, stretch
 from dmlnb.explore.figures import (
     ACCENT,
     FAINT,
@@ -20,7 +21,8 @@ from dmlnb.explore.figures import (
     style,
     to_numpy,
 )
-from dmlnb.explore.images import _MARGIN, _frame, _pictures, _show
+from dmlnb.explore.names import names_of, plain
+from dmlnb.explore.pictures import as_bytes
 from dmlnb.models import entropy_assignment, hard_assignment, quadratic_assignment
 
 _OTHERS = (0.4, -0.3)  # scores of the two templates that stand still
@@ -90,7 +92,7 @@ def template_patches(
 
     Taught in notebook 05.
     """
-    pictures, weights = _pictures(images), to_numpy(weights)
+    pictures, weights = as_bytes(images), to_numpy(weights)
     if weights.ndim != 4 or len(weights) != len(pictures) or patches > len(pictures):
         raise ValueError(
             f"weights: expected ({len(pictures)}, K, H, W) and at least {patches} images, got {weights.shape}"
@@ -99,11 +101,11 @@ def template_patches(
         raise ValueError(f"templates: expected some of 0 .. {weights.shape[1] - 1}, got {list(templates)}")
     size, gap = 0.56, 0.06
     figure, ax = blank_figure(
-        0.95 + patches * (size + gap) + _MARGIN, 2 * _MARGIN + len(templates) * (size + gap)
+        0.95 + patches * (size + gap) + MARGIN, 2 * MARGIN + len(templates) * (size + gap)
     )
     step = np.array(pictures.shape[1:]) / np.array(weights.shape[2:])  # pixels a region
     for row, k in enumerate(templates):
-        y = _MARGIN + row * (size + gap)
+        y = MARGIN + row * (size + gap)
         ax.text(0.85, y + size / 2, f"template {k}", ha="right", va="center", fontsize=8)
         flat = weights[:, k].reshape(len(weights), -1)
         best = flat.max(axis=1).argsort(kind="stable")[::-1][:patches]  # images
@@ -111,9 +113,9 @@ def template_patches(
             place = np.unravel_index(flat[n].argmax(), weights.shape[2:])
             centre = np.floor((np.array(place) + 0.5) * step).astype(int)
             x = 0.95 + column * (size + gap)
-            _show(ax, _cut(pictures[n], centre, side), x, y, size)
+            show(ax, _cut(pictures[n], centre, side), x, y, size)
             if flat[n].max() <= 0:
-                _frame(ax, x, y, size, MISS, 1.2)  # it does not fire at all
+                draw_frame(ax, x, y, size, MISS, 1.2)  # it does not fire at all
     return figure
 
 
@@ -136,7 +138,7 @@ def match_maps(images, winners, region_labels, *, ink=None, titles: Sequence[str
 
     Taught in notebook 05.
     """
-    pictures, own = _pictures(images), to_numpy(region_labels)
+    pictures, own = as_bytes(images), to_numpy(region_labels)
     named = winners if isinstance(winners, dict) else {"": winners}
     named = {name: to_numpy(w) for name, w in named.items()}
     if own.ndim != 3 or len(own) != len(pictures) or any(w.shape != own.shape for w in named.values()):
@@ -145,10 +147,10 @@ def match_maps(images, winners, region_labels, *, ink=None, titles: Sequence[str
             f"{[w.shape for w in named.values()]} and {own.shape}"
         )
     other = own[:, :, ::-1]
-    left = _MARGIN + (0.85 if any(named) else 0)
+    left = MARGIN + (0.85 if any(named) else 0)
     width = min(1.5, (7.6 - left) / len(pictures) - 0.1)
     height = width * pictures.shape[1] / pictures.shape[2]
-    top = _MARGIN + (0.2 if titles is not None else 0)
+    top = MARGIN + (0.2 if titles is not None else 0)
     figure, ax = blank_figure(
         left + len(pictures) * (width + 0.1), top + (1 + len(named)) * (height + 0.08) + 0.32
     )
@@ -156,18 +158,18 @@ def match_maps(images, winners, region_labels, *, ink=None, titles: Sequence[str
     for i, picture in enumerate(pictures):
         x = left + i * (width + 0.1)
         if titles is not None:
-            ax.text(x + width / 2, top - 0.04, titles[i], ha="center", va="bottom", fontsize=9)
-        _stretch(ax, picture, x, top, width, height, cmap="gray", vmin=0, vmax=1)
+            ax.text(x + width / 2, top - 0.04, plain(titles[i]), ha="center", va="bottom", fontsize=9)
+        stretch(ax, picture, x, top, width, height)
         for row, w in enumerate(named.values(), start=1):
             canvas = np.full((*own.shape[1:], 3), 0.72)
             canvas[w[i] == own[i]], canvas[w[i] == other[i]] = rgb[HIT], rgb[MISS]
             if ink is not None:
                 pale = ~to_numpy(ink)[i].astype(bool)
                 canvas[pale] = 0.35 * canvas[pale] + 0.65
-            _stretch(ax, canvas, x, top + row * (height + 0.08), width, height)
+            stretch(ax, canvas, x, top + row * (height + 0.08), width, height)
     for row, name in enumerate(named, start=1):
         y = top + row * (height + 0.08) + height / 2
-        ax.text(left - 0.08, y, name, ha="right", va="center", fontsize=8)
+        ax.text(left - 0.08, y, plain(name), ha="right", va="center", fontsize=8)
     x, y = left, top + (1 + len(named)) * (height + 0.08) + 0.06
     for text, color in (("its own half", HIT), ("the other half", MISS), ("another class", "#B8B8B8")):
         ax.add_patch(Rectangle((x, y), 0.13, 0.13, color=color))
@@ -178,7 +180,7 @@ def match_maps(images, winners, region_labels, *, ink=None, titles: Sequence[str
 
 @style()
 def draw_region_match(
-    image, scores, labels, class_names: Sequence[str], row: int, column: int, top: int = 8
+    image, scores, labels, class_names: Sequence[str] | Mapping[int, str], row: int, column: int, top: int = 8
 ) -> Figure:
     """One region of a collage: where it is, and the classes whose templates it matches best.
 
@@ -186,7 +188,7 @@ def draw_region_match(
         image: `(1, S, 2 S)`.
         scores: `(K, H, W)` one template a class.
         labels: the classes of the left and of the right half.
-        class_names: K letters.
+        class_names: K letters, or `{class: letter}`.
         row, column: the region, 0 .. H - 1 and 0 .. W - 1.
         top: bars.
 
@@ -198,29 +200,30 @@ def draw_region_match(
 
     Taught in notebook 05.
     """
-    picture, scores = _pictures(image[None])[0], to_numpy(scores)
+    picture, scores = as_bytes(image[None])[0], to_numpy(scores)
     if scores.ndim != 3 or len(scores) != len(class_names):
         raise ValueError(f"scores: expected ({len(class_names)}, H, W), got {scores.shape}")
+    names = {k: plain(name) for k, name in names_of(class_names, range(len(scores))).items()}
     high, wide = scores.shape[1:]
     if not (0 <= row < high and 0 <= column < wide):
         raise ValueError(f"row, column: expected a region of the {high} x {wide} map, got {row}, {column}")
     figure, (ax, bars) = new_figure(
         7.2, 2.5, columns=2, margins=(0.1, 0.15, 0.35, 0.55), width_ratios=(1, 1.1)
     )
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
     cell = np.array(picture.shape) / (high, wide)
     ax.add_patch(Rectangle((column * cell[1] - 0.5, row * cell[0] - 0.5), cell[1], cell[0], fill=False,
                            edgecolor=ACCENT, linewidth=2))  # fmt: skip
-    ax.set(xticks=[], yticks=[], title=f"{class_names[labels[0]]} beside {class_names[labels[1]]}")
+    ax.set(xticks=[], yticks=[], title=f"{names[int(labels[0])]} beside {names[int(labels[1])]}")
     here = scores[:, row, column]
     best = here.argsort(kind="stable")[::-1][:top]
     side = int(2 * column >= wide)
     own, other = int(labels[side]), int(labels[1 - side])
     colors = [HIT if k == own else MISS if k == other else FAINT for k in best]
     bars.bar(range(len(best)), here[best], color=colors, edgecolor="#888888", linewidth=0.5)
-    bars.set_xticks(range(len(best)), [class_names[k] for k in best], fontsize=12, color=INK)
+    bars.set_xticks(range(len(best)), [names[k] for k in best.tolist()], fontsize=12, color=INK)
     place = int((here > here[own]).sum()) + 1
-    bars.set(ylabel="score s", title=f"own letter {class_names[own]}: place {place} of {len(here)}")
+    bars.set(ylabel="score s", title=f"own letter {names[own]}: place {place} of {len(here)}")
     bars.axhline(0, color=SOFT, linewidth=0.8)
     return figure
 
@@ -231,9 +234,3 @@ def _cut(picture: np.ndarray, centre: np.ndarray, side: int) -> np.ndarray:
     padded = np.pad(picture, side, mode="edge")
     y, x = centre + side - reach
     return padded[y : y + side, x : x + side]
-
-
-def _stretch(ax, picture: np.ndarray, x: float, y: float, width: float, height: float, **how) -> None:
-    limits = ax.axis()
-    ax.imshow(picture, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest", **how)
-    ax.axis(limits)

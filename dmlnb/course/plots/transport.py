@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
+from dmlnb.course.toys.tokens import transport_tokens
 from dmlnb.explore.figures import ACCENT, FAINT, INK, MISS, SOFT, class_colors, new_figure, style, to_numpy
+from dmlnb.explore.pictures import as_bytes
 from dmlnb.geometry import pairwise_distances
 from dmlnb.pooling.transport import TransportPlan, partial_transport
 
@@ -106,12 +108,7 @@ def draw_transport_demo(mass: float = 0.3, sharpness: float = 5.0, seed: int = 0
 
     Taught in notebook 02.
     """
-    generator = torch.Generator().manual_seed(seed)
-    prototypes = torch.tensor([[-0.9, 0.6], [-0.5, -0.7], [0.2, 0.75]])
-    near = prototypes.repeat_interleave(torch.tensor([4, 3, 2]), dim=0)
-    near = near + 0.14 * torch.randn(9, 2, generator=generator)
-    far = torch.tensor([0.9, -0.45]) + torch.tensor([0.32, 0.3]) * torch.randn(15, 2, generator=generator)
-    return draw_transport(torch.cat([near, far]), prototypes, mass, sharpness)
+    return draw_transport(*transport_tokens(seed), mass, sharpness)
 
 
 @style()
@@ -131,7 +128,7 @@ def draw_pooling_plan(image, plan: TransportPlan, *, mask=None) -> Figure:
 
     Taught in notebook 02.
     """
-    picture = to_numpy(image).squeeze()
+    picture = as_bytes(torch.as_tensor(image)[None])[0]
     weights, gates, flow = to_numpy(plan.weights), to_numpy(plan.gates)[0], to_numpy(plan.plan)[0]
     side = round(weights.shape[-1] ** 0.5)
     if len(weights) != 1 or side * side != weights.shape[-1] or picture.ndim != 2:
@@ -143,7 +140,7 @@ def draw_pooling_plan(image, plan: TransportPlan, *, mask=None) -> Figure:
         9.2, 2.9, columns=4, width_ratios=(1, 1, 1.25, 1.35), margins=(0.1, 0.1, 0.5, 0.6)
     )
     for ax, title in ((photo, "image"), (heat, "weights, 1 = GAP")):
-        ax.imshow(picture, cmap="gray", extent=(0, width, height, 0))
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
         ax.set(xticks=[], yticks=[], title=title)
         if mask is not None:
             outline = np.pad(to_numpy(mask).astype(float), 1)

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dmlnb.course import checks
-from dmlnb.course.plots import recursion_world
+from dmlnb.course.toys import recursion_world
 from dmlnb.losses import CrossBatchLoss
 from dmlnb.prototypes import recursive_fit, ridge_predictor
 

@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
-import torch
 
 from dmlnb.course.plots import (
-    draw_reconstruction_curve,
-    method_bars,
     method_color,
     metric_curves,
     png_bytes,
@@ -29,7 +26,7 @@ def test_training_curve_has_a_panel_for_each_quantity_that_is_there():
     figure = training_curve(history(), title="run")
     png_bytes(figure)
     assert titles(figure) == ["training loss", "validation classes", "schedule"]
-    labels = [line.get_label() for line in figure.axes[1].get_lines()]
+    labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == ["MAP@R", "R@1"]
     assert figure.axes[1].get_lines()[0].get_xdata().tolist() == [9, 19, 29, 39]
     assert titles(training_curve([{"step": 0, "loss": 1.0}])) == ["training loss"]
@@ -59,7 +56,7 @@ def test_running_mean_equals_a_loop(reach):
 def test_metric_curves_draw_mean_interval_and_seeds():
     values = np.random.default_rng(0).random((5, 3))
     figure = metric_curves(
-        [1, 2, 4], {"GAP": values, "one seed": values[0]}, "x", "y", percent=True, log_x=True
+        [1, 2, 4], {"GAP": values, "one seed": values[0]}, "x", "y", percent=True, log_x=True, other=True
     )
     png_bytes(figure)
     ax = figure.axes[0]
@@ -80,36 +77,11 @@ def test_metric_curves_reject(values):
         metric_curves([1, 2, 4], values, "x", "y")
 
 
-def test_method_bars_draw_mean_interval_and_seeds():
-    values = {
-        "raw pixels": torch.tensor([0.1, 0.2, 0.3]),
-        "GAP": [0.5, 0.6],
-        "one": [0.4],
-        "equal": [0.2, 0.2],
-    }
-    figure = method_bars(values, "MAP@R", percent=True, title="t")
+def test_names_are_shown_as_they_are_and_unknown_ones_are_refused():
+    values = {"_GAP": np.ones((2, 3)), "a$b_{$": np.ones((2, 3)), "GAP": np.ones((2, 3))}
+    figure = metric_curves([1, 2, 4], values, "x", "y", other=True, title="$_{")
     png_bytes(figure)
-    ax = figure.axes[0]
-    assert [t.get_text() for t in ax.get_yticklabels()] == list(values) and ax.get_xlabel() == "MAP@R"
-    mean, half = interval([0.1, 0.2, 0.3])
-    assert np.allclose(ax.get_lines()[0].get_xdata(), [mean - half, mean + half])
-    assert [t.get_text() for t in ax.texts] == ["20.0 ± 24.8", "55.0 ± 63.5", "40.0", "20.0 ± 0.0"]
-    assert not ax.containers  # no bars
-
-
-@pytest.mark.parametrize("values", [{}, {"GAP": []}, {"GAP": np.ones((2, 2))}])
-def test_method_bars_reject(values):
-    with pytest.raises(ValueError, match="values: expected"):
-        method_bars(values, "y")
-
-
-def test_reconstruction_curve_and_its_bound():
-    figure = draw_reconstruction_curve(
-        [1, 2, 4], {"train": [0.3, 0.2, 0.1], "test": [0.5, 0.4, 0.3]}, radii={"train": [1, 2, 3]}
-    )
-    png_bytes(figure)
-    ax = figure.axes[0]
-    assert ax.get_ylim()[0] == 0 and ax.get_lines()[2].get_linestyle() == "--"
-    assert ax.get_ylim()[1] >= 3
-    with pytest.raises(ValueError, match="radii: expected splits"):
-        draw_reconstruction_curve([1], {"train": [0.3]}, radii={"test": [1]})
+    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert shown == ["_GAP", r"a\$b_{\$", "GAP"]
+    with pytest.raises(ValueError, match="'_GAP'; did you mean 'GAP'"):
+        metric_curves([1, 2, 4], values, "x", "y")

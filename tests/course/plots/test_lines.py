@@ -20,12 +20,3 @@ def test_draw_bound_shows_positive_pairs_only():
     assert np.allclose(figure.axes[0].get_lines()[1].get_xdata(), [1, 2])
     with pytest.raises(ValueError, match="bounds, errors"):
         plots.draw_bound([0.0], [0.0], "bound", "error")
-
-
-def test_assignment_maps_show_the_winners():
-    images, winners = torch.zeros(3, 1, 8, 8), torch.randint(0, 4, (3, 2, 2))
-    figure = plots.assignment_maps(images, winners, num_prototypes=4)
-    shown = [axis.images[0].get_array() for axis in figure.axes[3:6]]
-    assert all(np.array_equal(a, w) for a, w in zip(shown, winners.numpy(), strict=True))
-    with pytest.raises(ValueError, match="winners"):
-        plots.assignment_maps(images, winners[:2], num_prototypes=4)

@@ -43,11 +43,11 @@ def test_bad_arguments(arguments, name):
 
 CELLS = {
     "setup": "from dmlnb.course import demos, plots\ndevice = plots.notebook_setup(0)",
-    "value": "plots.draw_retrieval_toy(0, 1)",
-    "no value": "figure = plots.draw_retrieval_toy(0, 1)",
+    "value": "plots.draw_prototype_demo(3)",
+    "no value": "figure = plots.draw_prototype_demo(3)",
     "two": "from IPython.display import display\ndisplay(figure)\ndisplay(figure)",
-    "demo": "demo = demos.slider_demo(plots.draw_retrieval_toy, query=(0, 5, 1, 0))\ndemo",
-    "move": "demo.controls['query'].value = 3",
+    "demo": "demo = demos.slider_demo(plots.draw_prototype_demo, num_prototypes=(1, 9, 1, 3))\ndemo",
+    "move": "demo.controls['num_prototypes'].value = 4",
     "pyplot": "import matplotlib.pyplot as plt\nlines = plt.plot([1, 2])",
     "after pyplot": "figure",
 }

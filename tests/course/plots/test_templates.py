@@ -42,11 +42,10 @@ def test_patches_are_cut_where_the_template_fires_strongest_first():
     weights[2, 1, 4, 5], weights[0, 1, 3, 3] = 9.0, 5.0
     figure = template_patches(images, weights, [1], patches=2, side=5)
     shown = [image.get_array() for image in figure.axes[0].images]
-    pixels = images[:, 0].numpy() / 255
-    assert np.allclose(
-        shown[0], pixels[2, 9 - 2 : 9 + 3, 11 - 2 : 11 + 3]
-    )  # region (4, 5): pixels 8, 9 and 10, 11
-    assert np.allclose(shown[1], pixels[0, 7 - 2 : 7 + 3, 7 - 2 : 7 + 3])
+    pixels = images[:, 0].numpy()
+    # region (4, 5): pixels 8, 9 and 10, 11
+    assert np.array_equal(shown[0], pixels[2, 9 - 2 : 9 + 3, 11 - 2 : 11 + 3])
+    assert np.array_equal(shown[1], pixels[0, 7 - 2 : 7 + 3, 7 - 2 : 7 + 3])
 
 
 def test_patches_at_the_border_and_of_silent_templates():

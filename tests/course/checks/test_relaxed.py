@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dmlnb.course import checks
-from dmlnb.course.plots.relaxed import pair_slope
+from dmlnb.course.toys import pair_slope
 from dmlnb.losses import RelaxedContrastiveLoss, relative_distances, relaxed_contrastive_loss, relaxed_labels
 from dmlnb.losses import relaxed_labels as package_labels
 
