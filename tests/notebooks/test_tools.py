@@ -155,7 +155,8 @@ def test_a_missing_home_is_named(tmp_path):
 
 def test_the_bootstrap_cell_acts_only_in_colab():
     assert badges.bootstrap_source("o/r", "main") == (
-        'import sys\n\nif "google.colab" in sys.modules:\n    %pip install -q "dmlnb @ git+https://github.com/o/r@main"'
+        'import sys\n\nif "google.colab" in sys.modules:\n'
+        '    %pip install -q "dmlnb[course] @ git+https://github.com/o/r@main"'
     )
 
 
