@@ -1,13 +1,16 @@
 """The files around the package agree with each other: dependencies, versions, commands, citations."""
 
 import ast
+import json
 import os
 import re
+import statistics
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from lift import methods, needed
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -189,3 +192,85 @@ def test_stored_studies_travel_with_the_package():
         file for pattern in settings["package-data"]["dmlnb.course.results"] for file in folder.glob(pattern)
     }
     assert shipped and shipped == {file for file in folder.iterdir() if file.suffix not in (".py", "")}
+
+
+def test_the_readme_says_how_many_files_a_method_needs():
+    counts = methods(ROOT / "dmlnb")
+    said = re.search(r"a median of (\d+) others, and at most (\d+)", read("README.md"))
+    assert said, "README.md: expected 'a median of N others, and at most M'"
+    assert [int(n) for n in said.groups()] == [
+        statistics.median_low(counts.values()),
+        max(counts.values()),
+    ], counts
+
+
+def test_what_a_file_needs_is_followed_through_folders(tmp_path):
+    package = tmp_path / "dmlnb"
+    for folder in ("low", "high"):
+        (package / folder).mkdir(parents=True)
+    texts = {
+        "__init__.py": "",
+        "low/__init__.py": "from dmlnb.low.a import f as g\nfrom dmlnb.low.b import h",
+        "low/a.py": "import torch\nfrom dmlnb.low import b",
+        "low/b.py": "",
+        "low/c.py": "",
+        "high/alone.py": "from torch import nn",
+        "high/one.py": "from dmlnb.low import h",
+        "high/two.py": "def f():\n    from dmlnb.low import g",
+        "high/three.py": "import dmlnb.low.c\nfrom dmlnb.high.two import f",
+    }
+    for name, text in texts.items():
+        (package / name).write_text(text)
+    names = {
+        name: sorted(file.name for file in needed(package / "high" / f"{name}.py", package))
+        for name in ("alone", "one", "two", "three")
+    }
+    assert names == {
+        "alone": [],
+        "one": ["b.py"],
+        "two": ["a.py", "b.py"],
+        "three": ["a.py", "b.py", "c.py", "two.py"],
+    }
+
+
+def test_the_readme_shows_every_room():
+    tree = re.search(r"(?ms)^```\n(dmlnb/ .*?)^```", read("README.md"))[1]
+    rooms = {file.parent.name for file in (ROOT / "dmlnb").glob("*/__init__.py")}
+    assert set(re.findall(r"(?<!\S)(\w+)/(?= )", tree)) == rooms | {
+        "dmlnb", "notebooks", "studies", "timings", "tests", "data",
+    }  # fmt: skip
+
+
+def test_every_study_is_explained_and_every_stored_file_has_its_study():
+    rows = re.findall(r"(?m)^\| `(studies\.[\w ]+)` \| [^|]+ \| `(\w+)` \|", read("studies/README.md"))
+    stored = {
+        file.stem: json.loads(file.read_text()) for file in (ROOT / "dmlnb/course/results").glob("*.json")
+    }
+    assert {f"python -m {study}": name for study, name in rows} == {
+        s["command"]: n for n, s in stored.items()
+    }
+    programs = {f.stem for f in (ROOT / "studies").glob("*.py")} - {"__init__", "stored"}
+    assert {study.split()[0].removeprefix("studies.") for study, _ in rows} == programs
+
+
+def test_every_timing_is_explained():
+    explained = re.findall(r"(?m)^## `timings\.(\w+)`$", read("timings/README.md"))
+    assert sorted(explained) == sorted(
+        f.stem for f in (ROOT / "timings").glob("*.py") if f.stem != "__init__"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "studies/README.md", "timings/README.md"]
+)
+def test_links_and_paths_lead_somewhere(name):
+    text = read(name)
+    links = [link for link in re.findall(r"\]\(([^)\s#]+)", text) if "://" not in link]
+    paths = re.findall(r"`((?:dmlnb|tests|scripts|notebooks|studies|timings|data)/[\w/.]*)`", text)
+    missing = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
+    assert missing + [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_changelog_ends_at_this_version():
+    headings = re.findall(r"(?m)^## \[([^\]]+)\]", read("CHANGELOG.md"))
+    assert headings[0] == "Unreleased" and headings[1] == dmlnb.__version__
