@@ -29,7 +29,7 @@ class FitNetLoss(nn.Module):
     Raises:
         ValueError: for no layer, another number of layers, or maps that do not fit.
 
-    Source: [romero2015fitnet]; layers and start values as released with [kim2021relaxed]. Taught in notebook 07.
+    Source: [romero2015fitnet]; layers and start values as released with [kim2021relaxed].
     """
 
     def __init__(self, target_channels: Sequence[int], source_channels: Sequence[int]):
@@ -67,7 +67,7 @@ class AttentionTransferLoss(nn.Module):
     Raises:
         ValueError: for no layer, another number of layers, or maps that do not fit.
 
-    Source: [zagoruyko2017attention]; means as released with [kim2021relaxed]. Taught in notebook 07.
+    Source: [zagoruyko2017attention]; means as released with [kim2021relaxed].
     """
 
     def forward(self, target_maps: Sequence[Tensor], source_maps: Sequence[Tensor]) -> Tensor:

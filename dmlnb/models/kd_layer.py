@@ -19,8 +19,6 @@ def channel_norm(z: Tensor) -> Tensor:
 
     Returns:
         `(B, 1, H, W)`.
-
-    Taught in notebook 06.
     """
     norm = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     return torch.where(norm > 0, norm.clamp(min=1e-12), torch.ones_like(norm))
@@ -39,7 +37,7 @@ def cosine_conv(x: Tensor, weight: Tensor, scale: Tensor | float) -> Tensor:
     Returns:
         `(B, K, H, W)`, at least float32, also under autocast; each value within $\\pm |\\sigma|$.
 
-    Source: [gorgun2023letkd] (released code). Taught in notebook 06.
+    Source: [gorgun2023letkd] (released code).
     """
     wide = torch.promote_types(torch.promote_types(x.dtype, weight.dtype), torch.float32)
     with torch.autocast(x.device.type, enabled=False):

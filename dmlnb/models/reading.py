@@ -19,8 +19,6 @@ class Reading(NamedTuple):
         maps: `{name: (B, C, H, W)}`, the map behind each layer of the backbone (names as in `Stages`).
         scores: `{name: (B, K, H, W)}`, of the layers that match templates.
         source: the reading of a frozen network beside this one (`Beside`).
-
-    Taught in notebook 03.
     """
 
     embeddings: Tensor

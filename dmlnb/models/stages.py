@@ -11,8 +11,6 @@ class Stages(nn.Sequential):
 
     Shape:
         x, whatever the first layer takes -> what the last one gives.
-
-    Taught in notebook 05.
     """
 
     def forward(self, x: Tensor) -> Tensor:
