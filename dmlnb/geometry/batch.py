@@ -22,6 +22,8 @@ def batch_distances(x: Tensor) -> Tensor:
 
     Returns:
         `(n, n)`, at least float32; diagonal and coinciding rows exactly 0, with gradient 0 there.
+
+    Taught in notebook 07.
     """
     with torch.autocast(x.device.type, enabled=False):
         return _Distances.apply(x.to(torch.promote_types(x.dtype, torch.float32)))

@@ -166,6 +166,8 @@ class JointLoss(nn.Module):
 
     Raises:
         ValueError: for a weight out of range.
+
+    Taught in notebook 03.
     """
 
     def __init__(

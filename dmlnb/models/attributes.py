@@ -20,7 +20,7 @@ class AttributeNet(EmbeddingNet):
     Raises:
         ValueError: as `EmbeddingNet`, or for a pooling without attributes.
 
-    Source: [gurbuz2023gsp], released code.
+    Source: [gurbuz2023gsp], released code. Taught in notebook 03.
     """
 
     def __init__(self, backbone, pooling, dim: int = 64, *, project: str = "before"):

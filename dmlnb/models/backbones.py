@@ -111,6 +111,8 @@ def torchvision_backbone(name: str = "resnet18", weights: str | None = None) -> 
 
     Raises:
         ValueError: if torchvision has no ResNet of this name.
+
+    Taught in notebook 00.
     """
     from torchvision import models
 

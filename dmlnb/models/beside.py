@@ -22,7 +22,7 @@ class Beside(nn.Module):
     Shape:
         images `(B, c, S, S)` -> what `net` returns for them; `read` also reads the source.
 
-    Taught in notebook 07.
+    Taught in notebooks 06 and 07.
     """
 
     def __init__(self, net: nn.Module, source: nn.Module):

@@ -30,6 +30,8 @@ def trace(net: EmbeddingNet, images: Tensor) -> Trace:
 
     Raises:
         ValueError: for a network of another kind.
+
+    Taught in notebook 07.
     """
     if not isinstance(net.backbone, nn.Sequential) or net.project != "after":
         raise ValueError("net: expected a sequential backbone and the linear map after pooling")
@@ -59,6 +61,8 @@ class SideBySide(nn.Module):
 
     Shape:
         images `(B, c, S, S)` -> `(read(target, images), read(source, images))`.
+
+    Taught in notebook 07.
     """
 
     def __init__(

@@ -35,6 +35,8 @@ def save_checkpoint(
 
     Raises:
         OSError: if the folder cannot be written; no partial file is left.
+
+    Taught in notebook 00.
     """
     tensors = _flatten(net, loss, optimizer)
     metadata = {"dmlnb": __version__, "sha256": _digest(tensors), "history": json.dumps(list(history))}
@@ -68,6 +70,8 @@ def load_checkpoint(
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged, or holds another network than `net`.
+
+    Taught in notebook 00.
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"path: no checkpoint at {path}")

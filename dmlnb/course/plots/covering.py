@@ -120,6 +120,8 @@ def draw_cover_demo(num_proxies: int = 3, pool: int = 12, seed: int = 0) -> Figu
 
     Raises:
         ValueError: if the pool is smaller than K or larger than a class.
+
+    Taught in notebook 04.
     """
     if not 1 <= num_proxies <= pool <= 30:
         raise ValueError(f"num_proxies, pool: expected 1 <= K <= pool <= 30, got {num_proxies} and {pool}")

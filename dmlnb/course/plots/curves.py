@@ -95,6 +95,8 @@ def metric_curves(
 
     Raises:
         ValueError: for no method, or values of another shape.
+
+    Taught in notebook 09.
     """
     x = to_numpy(x).astype(float)
     table = {name: np.atleast_2d(to_numpy(v).astype(float)) for name, v in values.items()}
@@ -204,6 +206,8 @@ def draw_reconstruction_curve(
 
     Raises:
         ValueError: as `metric_curves`, or for radii of a split without errors.
+
+    Taught in notebook 01.
     """
     figure = metric_curves(ks, errors, "number of prototypes", ylabel, log_x=True)
     ax = figure.axes[0]

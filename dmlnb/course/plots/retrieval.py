@@ -69,6 +69,8 @@ def draw_retrieval_toy(query: int = 0, k: int = 1, angle: float = 62.0) -> Figur
 
     Raises:
         ValueError: for a query or k out of range.
+
+    Taught in notebook 00.
     """
     return draw_ranking(*retrieval_toy(angle), query, k)
 
