@@ -13,8 +13,7 @@ PY := .venv/bin/python
 # One thread a process: results do not depend on the number of cores, and workers do not fight for them.
 ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 300
-STRUCTURE := tests/notebooks/test_structure.py tests/notebooks/test_rules.py tests/notebooks/test_ledgers.py \
-	tests/test_project_files.py tests/test_import_floors.py
+STRUCTURE := tests/notebooks tests/test_project_files.py tests/test_import_floors.py tests/test_mirror.py
 CODE := dmlnb studies timings tests scripts conftest.py
 
 .DEFAULT_GOAL := help

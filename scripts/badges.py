@@ -26,10 +26,10 @@ def badge_row(home: str, branch: str, filename: str) -> str:
 
 
 def bootstrap_source(home: str, branch: str) -> str:
-    """The cell that installs the package where it is missing, which is only in Colab."""
+    """The cell that installs the package, with what the course draws with, where it is missing: only in Colab."""
     return (
         'import sys\n\nif "google.colab" in sys.modules:\n'
-        f'    %pip install -q "dmlnb @ git+https://github.com/{home}@{branch}"'
+        f'    %pip install -q "dmlnb[course] @ git+https://github.com/{home}@{branch}"'
     )
 
 

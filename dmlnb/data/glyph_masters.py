@@ -101,9 +101,17 @@ def draw_masters() -> dict[str, np.ndarray]:
 
     A letter is kept if at least eight faces have it (by their character map) and its outline is no twin of a letter
     kept before: correlation of the pictures below 0.84, and below 0.92 after a blur.
+
+    Raises:
+        ImportError: without matplotlib, from which the typefaces come; says how to install it.
     """
-    import matplotlib
-    from matplotlib.ft2font import FT2Font
+    try:
+        import matplotlib
+        from matplotlib.ft2font import FT2Font
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            'the letters are drawn from matplotlib\'s typefaces: pip install "dmlnb[course]"'
+        ) from error
     from PIL import ImageFont
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

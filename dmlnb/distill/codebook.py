@@ -30,7 +30,7 @@ def kmeans(features: Tensor, k: int, *, iterations: int = 20, seed: int = 0) -> 
     Raises:
         ValueError: for another shape, NaN or huge numbers, k out of range, or no iteration.
 
-    Source: [johnson2019faiss]. Taught in notebook 06.
+    Source: [johnson2019faiss].
     """
     import faiss  # its own OpenMP: imported only where it is used
 

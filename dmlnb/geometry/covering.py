@@ -30,7 +30,7 @@ def greedy_k_center(pool: Tensor, current: Tensor, k: int) -> Tensor:
     Raises:
         ValueError: for shapes that do not fit, integers, NaN, or k outside 1 .. b.
 
-    Taught in notebooks 01 and 04.
+    Taught in notebook 04.
     """
     if pool.ndim != 3 or current.ndim != 3 or pool.shape[::2] != current.shape[::2]:
         raise ValueError(
@@ -100,7 +100,7 @@ def k_center_profile(points: Tensor) -> Tensor:
     Raises:
         ValueError: for bad shapes or NaN.
 
-    Source: [gurbuz2024ccp], figure of unseen classes in the supplement. Taught in notebook 04.
+    Source: [gurbuz2024ccp], figure of unseen classes in the supplement.
     """
     require_embeddings(points, "points")
     order = greedy_k_center(points[None], points[None, :0], len(points))[0]  # (n,)

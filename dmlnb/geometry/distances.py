@@ -42,8 +42,6 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
 
     Raises:
         ValueError: if the last axes differ.
-
-    Taught in notebook 00.
     """
     _require_same_space(a, b)
     wide = torch.promote_types(_wide(a), _wide(b))

@@ -17,8 +17,7 @@ def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     Returns:
         As `v`.
 
-    Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code). Taught in notebooks 02
-    and 04.
+    Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code).
     """
     norm = torch.linalg.vector_norm(v, dim=dim, keepdim=True, dtype=_wide(v))
     return (v / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)

@@ -58,7 +58,7 @@ def hinton_kd(logits: Tensor, teacher_logits: Tensor, temperature: float = 4.0) 
     Raises:
         ValueError: for shapes that differ, NaN, or a temperature that is not positive.
 
-    Source: [hinton2015distilling]. Taught in notebook 06.
+    Source: [hinton2015distilling].
     """
     require_positive(temperature=temperature)
     require_embeddings(logits, "logits")

@@ -72,7 +72,7 @@ def contrastive_loss(
     Raises:
         ValueError: for bad shapes, labels, or NaN.
 
-    Source: [hadsell2006contrastive]; form and defaults [gurbuz2024ccp]. Taught in notebook 00.
+    Source: [hadsell2006contrastive]; form and defaults [gurbuz2024ccp].
     """
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
@@ -96,7 +96,7 @@ def cosine_contrastive_loss(
     $$ \\frac1N \\Bigl( \\sum_{pos} (1 - s - 10^{-5})_+ + \\sum_{neg} (s - m)_+ \\Bigr) $$
 
     Args, errors and source as `contrastive_loss`; `margin` is the similarity below which a negative pair
-    costs nothing. Taught in notebook 04.
+    costs nothing.
     """
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
@@ -122,7 +122,7 @@ def triplet_loss(
     Args and errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (P, M) numbers
     for P positive pairs.
 
-    Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp]. Taught in notebook 04.
+    Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp].
     """
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs

@@ -132,7 +132,7 @@ def relaxed_multi_similarity_loss(
     Raises:
         ValueError: as `relaxed_contrastive_loss`, or for a batch that does not divide into the views.
 
-    Source: released code of [kim2021relaxed]. Taught in notebook 07.
+    Source: released code of [kim2021relaxed].
     """
     require_positive(alpha=alpha, beta=beta)
     relative = relative_distances(target)
@@ -168,7 +168,6 @@ class RelaxedMultiSimilarityLoss(nn.Module):
     """`relaxed_multi_similarity_loss` with labels from the source space: `loss(target, source, views=2)`.
 
     Args and errors as `relaxed_labels` and `relaxed_multi_similarity_loss`. Source: [kim2021relaxed].
-    Taught in notebook 07.
     """
 
     def __init__(self, sigma: float = 1.0, delta: float = 1.0, alpha: float = 1.0, beta: float = 2.0):

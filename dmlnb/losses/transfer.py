@@ -58,7 +58,7 @@ class RelationalAngleLoss(nn.Module):
     Raises:
         ValueError: for shapes that do not fit, or NaN.
 
-    Source: [park2019rkd], sec. 3.2.2. Taught in notebook 07.
+    Source: [park2019rkd], sec. 3.2.2.
     """
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
@@ -169,7 +169,6 @@ class DarkRankLoss(nn.Module):
         ValueError: for shapes that do not fit, or NaN.
 
     Source: [chen2018darkrank]; scores and the added triplet loss as released with [kim2021relaxed].
-    Taught in notebook 07.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Installing the package in Colab adds dmlnb and faiss-cpu and replaces nothing. The whole test is: make test-colab"""
+"""Installing `dmlnb[course]` in Colab adds dmlnb and faiss-cpu and replaces nothing. The whole test: make test-colab"""
 
 import re
 import subprocess
@@ -29,9 +29,11 @@ def pins():
     return {name(key): Version(value) for key, value in (line.split("==") for line in lines)} | UNRECORDED
 
 
-def core():
+def course():
+    """What the notebooks' first cell asks for, `dmlnb[course]`, and the versions of Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [Requirement(text) for text in project["dependencies"]], project["requires-python"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["course"]]
+    return [Requirement(text) for text in asked], project["requires-python"]
 
 
 def conflicts(requirements, have):
@@ -43,7 +45,7 @@ def conflicts(requirements, have):
 
 
 def test_only_faiss_is_new_and_nothing_is_replaced():
-    requirements, python = core()
+    requirements, python = course()
     assert conflicts(requirements, pins()) == ({"faiss-cpu"}, set())
     assert Requirement(f"python{python}").specifier.contains("3.13")
 
@@ -55,7 +57,7 @@ def test_what_would_replace_a_package_is_caught():
 
 def test_a_resolver_agrees():
     """uv, given Colab's versions, finds a set of packages for Python 3.13 that holds every one of them unchanged."""
-    texts = "\n".join(str(r) for r in core()[0])
+    texts = "\n".join(str(r) for r in course()[0])
     command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
     command += ["--constraints", str(PINS), "--python-version", "3.13", "--python-platform", "linux"]
     done = subprocess.run(command, input=texts, capture_output=True, text=True, cwd=ROOT)
@@ -66,4 +68,4 @@ def test_a_resolver_agrees():
     recorded = pins().keys() - UNRECORDED.keys()
     for key in recorded & found.keys():
         assert str(found[key].specifier) == f"=={pins()[key]}"
-    assert {name(r.name) for r in core()[0]} <= found.keys()
+    assert {name(r.name) for r in course()[0]} <= found.keys()

@@ -87,17 +87,94 @@ def identifiers(folder: Path) -> set[str]:
     return names
 
 
+NOTATION = ["symbol", "code name", "shape", "notebooks", "meaning"]
+SHARED = ["letter", "meanings, by notebook"]
+GREEK = set(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau upsilon phi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+)
+
+
+def letters(symbol: str) -> list[str]:
+    """The letters of a symbol, without indices and arguments: `$\\alpha,\\ \\theta_k$` -> `\\alpha`, `\\theta`.
+
+    Names like R@k and whole formulas have none.
+    """
+    if not re.fullmatch(r"\$[^$]+\$", symbol):
+        return []
+    flat = re.sub(r"\([^()]*\)|\[.*\]|[_^](\{[^{}]*\}|\\?[A-Za-z]+|.)", "", symbol.strip("$"))
+    parts = [part.strip() for part in re.split(r",(?:\\ )?", flat)]
+    good = r"(\\(hat|bar) ?)?(\\[A-Za-z]+|[A-Za-z])"
+    return (
+        [part.replace(" ", "") for part in parts] if all(re.fullmatch(good, part) for part in parts) else []
+    )
+
+
 def notation_problems(text: str, names: set[str]) -> list[str]:
     """What is wrong between the notation's text and the names in the package."""
-    columns = ["symbol", "code name", "shape", "meaning"]
     found = tables(text)
     if not found:
         return ["no table"]
-    wrong = [f"columns {header}, expected {columns}" for header, _ in found if header != columns]
-    for row in (row for header, body in found if header == columns for row in body):
-        codes = re.findall(r"`([^`]+)`", row[1]) if len(row) == len(columns) else []
+    wrong = [
+        f"columns {header}, expected {NOTATION}" for header, _ in found if header not in (NOTATION, SHARED)
+    ]
+    for row in (row for header, body in found if header == NOTATION for row in body):
+        codes = re.findall(r"`([^`]+)`", row[1]) if len(row) == len(NOTATION) else []
         if not codes:
-            wrong.append(f"{row[0]}: expected four columns and a code name in backticks, got {row}")
+            wrong.append(f"{row[0]}: expected five columns and a code name in backticks, got {row}")
         parts = [part for code in codes for part in re.split(r"[.()\s]+", code) if part]
         wrong += [f"{row[0]}: no name {part!r} in the package" for part in parts if part not in names]
+    return wrong
+
+
+def formulas(nb: nbformat.NotebookNode) -> str:
+    """All formulas in the text of a notebook, without words and operators; code between backticks is none."""
+    text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    found = re.findall(r"(?s)\$\$.*?\$\$|\$[^$\n]+\$", re.sub(r"`[^`\n]*`", " ", text))
+    return re.sub(r"\\(text|mathrm|mathbb|begin|end) ?(\{[^{}]*\}|[A-Za-z])", " ", "\n".join(found))
+
+
+def stands_in(letter: str, formula: str) -> bool:
+    """True if a letter, with the accent that it may have, is used in the formulas."""
+    pattern = re.escape(letter).replace("hat", "hat ?").replace("bar", "bar ?")
+    return bool(re.search(rf"(?<![A-Za-z\\]){pattern}(?![A-Za-z])", formula))
+
+
+def symbol_problems(text: str, notebooks: dict[str, str]) -> list[str]:
+    """Where a letter has two meanings that are not announced; `notebooks` holds the formulas of each by its number."""
+    wrong, places = [], {}  # letter: one set of notebooks for each meaning
+    for row in (row for header, body in tables(text) if header == NOTATION for row in body):
+        used = set(re.findall(r"\d\d", row[3]))
+        for letter in dict.fromkeys(letters(row[0]) if used else []):
+            places.setdefault(letter, []).append(used)
+            missing = [n for n in sorted(used) if n not in notebooks or not stands_in(letter, notebooks[n])]
+            wrong += [f"{row[0]}: {letter} is in no formula of notebook {n}" for n in missing]
+    for letter, meanings in sorted(places.items()):
+        twice = sorted({n for n in set().union(*meanings) if sum(n in used for used in meanings) > 1})
+        wrong += [f"{letter}: two meanings in notebook {n}" for n in twice]
+    shared = {
+        row[0].strip("$"): [set(re.findall(r"\d\d", part.split(":")[0])) for part in row[1].split(" · ")]
+        for header, body in tables(text)
+        if header == SHARED
+        for row in body
+    }
+    key = lambda meanings: sorted(map(sorted, meanings))
+    for letter in sorted(
+        shared.keys() | {letter for letter, meanings in places.items() if len(meanings) > 1}
+    ):
+        if key(shared.get(letter, [])) != key(places.get(letter, [])) or len(places.get(letter, [])) < 2:
+            wrong.append(
+                f"{letter}: means {key(places.get(letter, []))}, but 'Same letter' says {key(shared.get(letter, []))}"
+            )
+    for number, formula in notebooks.items():
+        greek = {name for name in re.findall(r"\\([A-Za-z]+)", formula) if name in GREEK}
+        known = {
+            letter.split("\\")[-1]
+            for letter, meanings in places.items()
+            if any(number in used for used in meanings)
+        }
+        wrong += [
+            f"\\{name}: used in notebook {number}, but NOTATION.md does not say what for"
+            for name in sorted(greek - known)
+        ]
     return wrong

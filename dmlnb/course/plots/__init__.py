@@ -1,5 +1,6 @@
 """Figures: arrays in, a matplotlib Figure out, in one look."""
 
+import dmlnb.explore  # noqa: F401  (first: it says what to install where the course's packages are missing)
 from dmlnb.course.plots.chance import draw_chance_demo
 from dmlnb.course.plots.covering import draw_cover
 from dmlnb.course.plots.curves import metric_curves, training_curve

@@ -46,8 +46,6 @@ def glyph_baseline(
 
     Raises:
         ValueError: if `steps` is negative.
-
-    Taught in notebook 00.
     """
     if steps < 0:
         raise ValueError(f"steps: expected 0 or more, got {steps}")

@@ -1,0 +1,105 @@
+"""The tests mirror the tree: `dmlnb/losses/pairs.py` is tested in `tests/losses/test_pairs.py`, and back."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Files without a test file of their own, each with the reason.
+TESTED_ELSEWHERE = {
+    "dmlnb/_inputs.py": "every room's tests of errors go through it",
+}
+# Test files that belong to no single file, each with the reason.
+OF_NO_FILE = {}
+# Still to be done: files whose test file is to be written, test files that are to be renamed. Take a name out when it
+# is done; never add one.
+PENDING = {
+    "dmlnb/course/checks/core.py",
+    "dmlnb/course/checks/pooling.py",
+    "dmlnb/course/checks/relaxed.py",
+    "dmlnb/course/checks/retrieval.py",
+    "dmlnb/course/checks/transport.py",
+    "dmlnb/course/plots/chance_demo.py",
+    "dmlnb/course/plots/palette.py",
+    "dmlnb/course/plots/relaxed.py",
+    "dmlnb/course/plots/transport.py",
+    "dmlnb/course/recipes/glyphs.py",
+    "dmlnb/data/augment.py",
+    "dmlnb/data/glyph_masters.py",
+    "dmlnb/data/letters.py",
+    "dmlnb/explore/assignment.py",
+    "dmlnb/explore/rows.py",
+    "dmlnb/geometry/norms.py",
+    "dmlnb/losses/constraints.py",
+    "dmlnb/models/classifier.py",
+    "dmlnb/models/embedding.py",
+    "dmlnb/models/reading.py",
+    "dmlnb/models/side_by_side.py",
+    "dmlnb/models/stages.py",
+    "dmlnb/pooling/attention.py",
+    "dmlnb/pooling/costs.py",
+    "dmlnb/pooling/gates.py",
+    "dmlnb/prototypes/ridge.py",
+    "dmlnb/training/checkpoints.py",
+    "tests/course/checks/test_checkers.py",
+    "tests/course/checks/test_relaxed_checkers.py",
+    "tests/course/checks/test_transport_checkers.py",
+    "tests/course/demos/test_slider_demo.py",
+    "tests/course/plots/test_relaxed_plots.py",
+    "tests/course/plots/test_transport_plots.py",
+    "tests/pooling/test_histogram_pooling.py",
+}
+
+MIRRORED = {"dmlnb": "tests", "scripts": "tests/scripts"}
+
+
+def expected(file):
+    """Where the test of a file stands: `dmlnb/losses/pairs.py` -> `tests/losses/test_pairs.py`.
+
+    What stands in the `__init__.py` of a folder is tested under the folder's name.
+    """
+    top, *folders, name = file.split("/")
+    if name == "__init__.py":
+        name = f"{folders[-1]}.py"
+    return "/".join([MIRRORED[top], *folders, f"test_{name.lstrip('_')}"])
+
+
+def unmatched(files, tests, elsewhere, of_no_file):
+    """`(files without their test, tests without their file)`."""
+    wanted = {expected(file): file for file in files}
+    missing = {file for test, file in wanted.items() if test not in tests and file not in elsewhere}
+    return missing, {test for test in tests if test not in wanted and test not in of_no_file}
+
+
+def tree():
+    """Files that are to be tested, and test files in the rooms that mirror them; an `__init__.py` if it defines."""
+    files = [f for top in MIRRORED for f in (ROOT / top).rglob("*.py")]
+    files = [f for f in files if f.name != "__init__.py" or "\ndef " in f.read_text(encoding="utf-8")]
+    rooms = {(ROOT / expected(f.relative_to(ROOT).as_posix())).parent for f in files} - {ROOT / "tests"}
+    tests = [test for room in rooms for test in room.glob("test_*.py")]
+    return ({f.relative_to(ROOT).as_posix() for f in found} for found in (files, tests))
+
+
+def test_tests_mirror_the_tree():
+    missing, stray = unmatched(*tree(), TESTED_ELSEWHERE, OF_NO_FILE)
+    assert sorted((missing | stray) - PENDING) == []
+
+
+def test_the_lists_hold_nothing_that_is_done():
+    files, tests = tree()
+    missing, stray = unmatched(files, tests, {}, {})
+    assert sorted(PENDING - (missing | stray)) == []
+    assert set(TESTED_ELSEWHERE) <= missing
+    assert set(OF_NO_FILE) <= stray
+
+
+@pytest.mark.parametrize("files, tests, found", [
+    ({"dmlnb/losses/pairs.py"}, {"tests/losses/test_pairs.py"}, (set(), set())),
+    ({"dmlnb/losses/pairs.py"}, set(), ({"dmlnb/losses/pairs.py"}, set())),
+    ({"dmlnb/losses/pairs.py"}, {"tests/test_pairs.py"}, ({"dmlnb/losses/pairs.py"}, {"tests/test_pairs.py"})),
+    ({"scripts/install.py"}, {"tests/scripts/test_install.py"}, (set(), set())),
+    ({"dmlnb/_inputs.py"}, {"tests/test_inputs.py"}, (set(), set())),
+])  # fmt: skip
+def test_a_file_without_its_test_is_found(files, tests, found):
+    assert unmatched(files, tests, {}, {}) == found
