@@ -4,8 +4,8 @@
     DMLNB_MAPS=data/birds_maps python -m studies.birds           # ten seeds; writes dmlnb/course/results/birds.json
 
 DMLNB_MAPS holds `FeatureMaps` of CUB-200-2011, or of its first 100 species: the last maps of EfficientNet-Lite0.
-Species 1 to 40 are learned, 41 to 50 choose settings and the step that is kept, 51 to 100 are read once. Every arm makes
-nine tries, with the same two seeds: three learning rates, times three values of one setting of its own.
+Species 1 to 40 are learned, 41 to 50 choose settings and the step that is kept, 51 to 100 are read once. Every arm
+makes nine tries, with the same two seeds: three learning rates, times three values of one setting of its own.
 """
 
 import json
