@@ -7,7 +7,8 @@ class Stages(nn.Sequential):
     """`nn.Sequential`, with a second way through it that also hands out what was seen on the way.
 
     A layer that matches templates (`TemplateBlock`, `KDLayer`) has a method `read(x) -> (x_hat, scores)`; here such
-    layers stand between others like any layer. Stages may hold stages: the layer `"1"` of the stage `"7"` is `"7.1"`.
+    layers stand between others like any layer. Stages may hold stages, or plain sequences such as the layers of a
+    torchvision ResNet, and look into them: the layer `"1"` of the stage `"7"` is `"7.1"`.
 
     Shape:
         x, whatever the first layer takes -> what the last one gives.
@@ -15,7 +16,10 @@ class Stages(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self:
-            x = layer.read(x)[0] if matches_templates(layer) else layer(x)
+            if is_plain_sequence(layer):
+                x = Stages.forward(layer, x)
+            else:
+                x = layer.read(x)[0] if matches_templates(layer) else layer(x)
         return x
 
     def read(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
@@ -41,6 +45,11 @@ class Stages(nn.Sequential):
         raise AttributeError("out_channels: no layer says how many channels it gives")
 
 
+def is_plain_sequence(layer: nn.Module) -> bool:
+    """Whether a layer calls its children one after the other, and does nothing else."""
+    return type(layer).forward is nn.Sequential.forward
+
+
 def matches_templates(layer: nn.Module) -> bool:
     """Whether a layer has `read(x) -> (x_hat, scores)`."""
     return hasattr(layer, "read") and not isinstance(layer, Stages)
@@ -50,8 +59,8 @@ def read_layer(
     name: str, layer: nn.Module, x: Tensor, maps: dict[str, Tensor], scores: dict[str, Tensor]
 ) -> Tensor:
     """What one layer makes of `x`; its map, and its scores if it has any, go into the dictionaries."""
-    if isinstance(layer, Stages):
-        x, inner_maps, inner_scores = layer.read(x)
+    if isinstance(layer, Stages) or is_plain_sequence(layer):
+        x, inner_maps, inner_scores = layer.read(x) if isinstance(layer, Stages) else Stages.read(layer, x)
         maps.update({f"{name}.{key}": value for key, value in inner_maps.items()})
         scores.update({f"{name}.{key}": value for key, value in inner_scores.items()})
     elif matches_templates(layer):

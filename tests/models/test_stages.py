@@ -26,6 +26,28 @@ def test_names_of_nested_layers_and_named_layers():
     assert list(scores) == ["stem.1.0", "match"] and torch.equal(maps["match"], x)
 
 
+def test_plain_sequences_are_looked_into():
+    torch.manual_seed(0)
+    block, layer = TemplateBlock(4, 3), KDLayer(4, 5)
+    stages = Stages(nn.Conv2d(1, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 1), nn.Sequential(block, layer))).eval()
+    x = torch.randn(2, 1, 6, 6)
+    found, maps, scores = stages.read(x)
+    assert list(maps) == ["0", "1.0", "1.1.0", "1.1.1", "1.1", "1"] and list(scores) == ["1.1.0", "1.1.1"]
+    wanted = layer(block(stages[1][0](stages[0](x))))[0]
+    assert torch.equal(found, wanted) and torch.equal(stages(x), wanted)
+
+
+class Twice(nn.Sequential):
+    def forward(self, x):
+        return super().forward(super().forward(x))
+
+
+def test_a_sequence_with_a_forward_pass_of_its_own_is_one_layer():
+    stages, x = Stages(Twice(nn.Conv2d(1, 1, 1))), torch.randn(2, 1, 6, 6)
+    found, maps, _ = stages.read(x)
+    assert list(maps) == ["0"] and torch.equal(found, stages[0](x)) and torch.equal(stages(x), found)
+
+
 @pytest.mark.parametrize("part", [slice(None, 5), slice(0, 4), slice(3, None), slice(None, 2)])
 def test_a_slice_is_stages_with_the_channels_of_its_last_layer(part):
     whole = small_resnet(1, (4, 5, 6, 8))

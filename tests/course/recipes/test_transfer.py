@@ -59,7 +59,7 @@ def test_bad_input_is_named(wrong, source):
 
 
 def test_a_target_may_start_from_the_weights_of_another_network(train_set, source):
-    stand_still = {"learning_rate": 0.0, "steps": 1}
+    stand_still = {"learning_rate": 1e-30, "steps": 1}
     target, _ = glyph_transfer(
         source,
         lambda reading, index: reading.embeddings.square().mean(),
@@ -69,7 +69,7 @@ def test_a_target_may_start_from_the_weights_of_another_network(train_set, sourc
         **TINY,
     )
     pairs = zip(target.backbone.parameters(), source.backbone.parameters(), strict=True)
-    assert all(torch.equal(a, b) for a, b in pairs) and target.linear.weight.shape[0] == 5
+    assert all((a - b).abs().max() <= 1e-29 for a, b in pairs) and target.linear.weight.shape[0] == 5
     with pytest.raises(RuntimeError, match="size mismatch"):
         wider = EmbeddingNet(small_resnet(widths=(8, 8, 8, 8)), GeneralizedMeanPooling(), 7)
         glyph_transfer(
