@@ -20,7 +20,7 @@ def require_images(images: object) -> object:
 
     Args:
         images: a tensor `(N, c, S, S)`; anything with `reads_batches = True`, whose `[index tensor]` gives
-            `(B, C, H, W)`; or anything with `len()` whose `[i]` gives `(image, label)`, or the image alone.
+            `(B, C, H, W)`; or anything with `len()` whose `[i]` gives `(image, label, ...)`, or the image alone.
 
     Returns:
         The same.
@@ -169,7 +169,7 @@ def _collate(items: list[tuple[object, int]]) -> tuple[Tensor, Tensor | None]:
 
 def _parts(item: object, index: int) -> tuple[Tensor, object]:
     """Image and label of an item, or the image and None."""
-    image, label = item if isinstance(item, tuple | list) and len(item) == 2 else (item, None)
+    image, label = item[:2] if isinstance(item, tuple | list) and len(item) > 1 else (item, None)
     if isinstance(image, np.ndarray):
         image = torch.from_numpy(image)
     if not isinstance(image, Tensor):

@@ -106,7 +106,7 @@ class Stream(IterableDataset):
     ([], "expected at least one"),
     (torch.zeros(0, 1, 2, 2), "expected at least one"),
     ([("a.jpg", 1)], "item 0 is tuple \\(str, int\\); give the Dataset a transform that ends in a tensor"),
-    ([(torch.zeros(1, 2, 2), 0, 1)], "item 0 is tuple \\(Tensor, int, int\\)"),
+    ([(torch.zeros(1, 2, 2),)], "item 0 is tuple \\(Tensor\\)"),
     ({0: "x"}, "item 0 is str"),
     ([(torch.zeros(2, 2), 0)], "expected items of shape \\(c, S, S\\), got \\(2, 2\\)"),
 ])  # fmt: skip
@@ -124,6 +124,9 @@ def test_images_of_several_sizes_are_named():
 
 def test_arrays_and_images_alone():
     images = [np.full((1, 2, 2), i, dtype=np.float32) for i in range(10)]
+    assert [own.tolist() for _, own in read([(image, i, "more") for i, image in enumerate(images)])] == [
+        index.tolist() for index in BATCHES
+    ]
     assert [batch[:, 0, 0, 0].tolist() for batch, _ in read(images)] == [index.tolist() for index in BATCHES]
     assert [own for _, own in read(images)] == [None] * 3
 

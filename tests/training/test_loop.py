@@ -277,7 +277,7 @@ def test_stop_at_zero_trains_nothing(data, tmp_path):
 
 
 @pytest.mark.parametrize("setting", [
-    {"stop_at": -1}, {"stop_at": 1.5}, {"seed": 0.5}, {"seed": 2**43}, {"seed": "a"}, {"learning_rate": 0.0},
+    {"stop_at": -1}, {"stop_at": 1.5}, {"seed": 0.5}, {"seed": 2**43}, {"seed": "a"}, {"learning_rate": -0.1},
     {"learning_rate": math.nan}, {"learning_rate": math.inf}, {"proxy_factor": -1.0}, {"weight_decay": math.nan},
     {"warmup": -1}, {"clip": 0.0}, {"clip": math.nan}, {"workers": -1}, {"validate_every": 0}, {"checkpoint_every": 0},
     {"keep_best": "score"}, {"rates": {"back": 0.1}}, {"rates": {"backbone": -0.1}}, {"rates": {"linear": math.nan}},
