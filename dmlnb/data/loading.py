@@ -20,7 +20,7 @@ def require_images(images: object) -> object:
 
     Args:
         images: a tensor `(N, c, S, S)`; anything with `reads_batches = True`, whose `[index tensor]` gives
-            `(B, C, H, W)`; or anything with `len()` whose `[i]` gives `(image, label)`, or the image alone.
+            `(B, C, H, W)`; or anything with `len()` whose `[i]` gives `(image, label, ...)`, or the image alone.
 
     Returns:
         The same.
@@ -78,25 +78,44 @@ def load_batches(
     """
     if reads_batches(images):
         for step in steps:
-            index = torch.as_tensor(batches[step])
+            index = index_of(batches, step, len(images))
             yield images[index], None if labels is None else labels[index]
         return
     loader = DataLoader(
         _Seeded(images, seed),
-        batch_sampler=_Keys(batches, steps),
+        batch_sampler=_Keys(batches, steps, len(images)),
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator(),  # the global generator stays as it is
     )
     for step, (batch, own) in zip(steps, loader, strict=True):
-        yield batch, own if labels is None else labels[torch.as_tensor(batches[step])]
+        yield batch, own if labels is None else labels[index_of(batches, step, len(images))]
+
+
+def index_of(batches: Sequence[Tensor], step: int, size: int) -> Tensor:
+    """`batches[step]` as an index tensor `(B,)`; ValueError unless it is one, of whole numbers in 0 .. size - 1."""
+    try:
+        index = torch.as_tensor(batches[step])
+    except (TypeError, ValueError, RuntimeError):  # such as a pair of tensors
+        raise ValueError(
+            f"batches: expected index tensors (B,), step {step} has {_kind(batches[step])}"
+        ) from None
+    if index.ndim != 1 or len(index) == 0 or index.is_floating_point() or index.dtype == torch.bool:
+        raise ValueError(
+            f"batches: expected index tensors (B,), step {step} has {index.dtype} of shape {tuple(index.shape)}"
+        )
+    if index.min() < 0 or index.max() >= size:
+        raise ValueError(
+            f"batches: expected indices in 0 .. {size - 1}, step {step} has {index.min()} .. {index.max()}"
+        )
+    return index
 
 
 class _Keys:
     """For each step, the keys of its batch."""
 
-    def __init__(self, batches: Sequence[Tensor], steps: Sequence[int]):
-        self.batches, self.steps = batches, steps
+    def __init__(self, batches: Sequence[Tensor], steps: Sequence[int], size: int):
+        self.batches, self.steps, self.size = batches, steps, size
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -105,7 +124,7 @@ class _Keys:
         for step in self.steps:
             yield [
                 (step, place, index)
-                for place, index in enumerate(torch.as_tensor(self.batches[step]).tolist())
+                for place, index in enumerate(index_of(self.batches, step, self.size).tolist())
             ]
 
 
@@ -150,7 +169,7 @@ def _collate(items: list[tuple[object, int]]) -> tuple[Tensor, Tensor | None]:
 
 def _parts(item: object, index: int) -> tuple[Tensor, object]:
     """Image and label of an item, or the image and None."""
-    image, label = item if isinstance(item, tuple | list) and len(item) == 2 else (item, None)
+    image, label = item[:2] if isinstance(item, tuple | list) and len(item) > 1 else (item, None)
     if isinstance(image, np.ndarray):
         image = torch.from_numpy(image)
     if not isinstance(image, Tensor):

@@ -102,8 +102,8 @@ def train(
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: expected a module or a method of one, got {type(net).__name__}")
     images, labels = require_data(images, labels)
-    if len(batches) == 0:
-        raise ValueError("batches: expected at least one index tensor, got none")
+    if not hasattr(batches, "__getitem__") or len(batches) == 0:
+        raise ValueError("batches: expected a sequence of at least one index tensor, got none")
     steps, last, seed = require_settings(
         len(batches), stop_at, seed, validate=validate, keep_best=keep_best, learning_rate=learning_rate,
         proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip, workers=workers,
@@ -112,9 +112,10 @@ def train(
     if augment == "letters":
         augment = default_augment if isinstance(images, Tensor) else None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    learned = loss_module(loss, net)  # what of the loss is trained and saved
     optimizer = make_optimizer(
         net,
-        loss,
+        learned,
         learning_rate=learning_rate,
         proxy_factor=proxy_factor,
         weight_decay=weight_decay,
@@ -131,17 +132,15 @@ def train(
         })  # fmt: skip
         checkpoint = Path(checkpoint).expanduser()
         if checkpoint.exists():
-            saved = read_checkpoint(checkpoint, net, loss, optimizer, run=run)
-        checkpoint.parent.mkdir(
-            parents=True, exist_ok=True
-        )  # a place that cannot be written is known before step 0
+            saved = read_checkpoint(checkpoint, net, learned, optimizer, run=run)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)  # known before step 0 if it cannot be
 
     # From here on things change: network and loss move, and take up the state of the checkpoint.
     net.to(device, memory_format=torch.channels_last)
-    if (module := loss_module(loss, net)) is not None:
-        module.to(device)
+    if learned is not None:
+        learned.to(device)
     if saved is not None:
-        restore(saved, net, loss, optimizer)
+        restore(saved, net, learned, optimizer)
         history, best = saved.history, saved.best or None
     _training_mode(net, loss, freeze_batchnorm)
     dtype = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.float32)
@@ -172,9 +171,8 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             if clip is not None:
-                nn.utils.clip_grad_norm_(
-                    [p for group in optimizer.param_groups for p in group["params"]], clip
-                )
+                learning = [p for group in optimizer.param_groups for p in group["params"]]
+                nn.utils.clip_grad_norm_(learning, clip)
             optimizer.step()
             speed = len(batch) / (time.perf_counter() - began)
             entry = {
@@ -189,16 +187,15 @@ def train(
                 _training_mode(net, loss, freeze_batchnorm)
                 if keep_best is not None:
                     validated = [h for h in history if "best_step" in h] + [entry]
-                    entry["best_step"] = max(validated, key=lambda h: h[keep_best])[
-                        "step"
-                    ]  # the first of several
-                    best = snapshot(net, loss) if entry["best_step"] == step else best
+                    first_best = max(validated, key=lambda h: h[keep_best])  # the first of several
+                    entry["best_step"] = first_best["step"]
+                    best = snapshot(net, learned) if entry["best_step"] == step else best
             history.append(entry)
             if done == steps and best is not None:
-                put_back(best, net, loss)
+                put_back(best, net, learned)
                 best = None
             if checkpoint is not None and (done % checkpoint_every == 0 or done == last):
-                save_checkpoint(checkpoint, net, loss, optimizer, history, run=run, best=best)
+                save_checkpoint(checkpoint, net, learned, optimizer, history, run=run, best=best)
             if log is not None:
                 log(step, dict(entry))
             if step % 10 == 0 or done == last:

@@ -50,7 +50,7 @@ def make_optimizer(
         The optimiser; each group's `base_lr` is its rate before the schedule.
 
     Raises:
-        ValueError: for a name in `rates` that no parameter has, a negative factor, or nothing to train.
+        ValueError: for a name in `rates` that no parameter has, a negative factor, float16, or nothing to train.
     """
     rates = dict(rates or {})
     learned = {name: p for name, p in net.named_parameters() if p.requires_grad}
@@ -78,4 +78,8 @@ def make_optimizer(
     groups = [group for group in groups if group["params"]]
     if not groups:
         raise ValueError("net, loss: expected a parameter that requires a gradient, all are frozen")
+    if any(
+        p.dtype == torch.float16 for group in groups for p in group["params"]
+    ):  # eps and small squares are 0 there
+        raise ValueError("net, loss: AdamW cannot learn float16; take float32 with amp=True, or bfloat16")
     return torch.optim.AdamW(groups, lr=learning_rate)

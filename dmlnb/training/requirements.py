@@ -47,9 +47,7 @@ def require_settings(steps: int, stop_at: int | None, seed: int, *, validate, ke
             raise ValueError(f"{name}: expected a whole number >= {least}, got {value!r}")
     if not seed < 2**43:
         raise ValueError(f"seed: expected a whole number < 2**43, got {seed}")
-    if not 0 < numbers["learning_rate"] < math.inf:
-        raise ValueError(f"learning_rate: expected a number > 0, got {numbers['learning_rate']}")
-    for name in ("proxy_factor", "weight_decay"):
+    for name in ("learning_rate", "proxy_factor", "weight_decay"):
         if not 0 <= numbers[name] < math.inf:
             raise ValueError(f"{name}: expected a number >= 0, got {numbers[name]}")
     if clip is not None and not clip > 0:

@@ -4,11 +4,13 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dmlnb.data.loading import index_of, reads_batches
 from dmlnb.training.held import loss_module
 
 SAMPLES = 16  # images that are looked at to tell one data set from another
@@ -37,14 +39,18 @@ def describe_run(
         if hasattr(images, "shape")
         else len(images)
     }
-    if isinstance(images, Tensor) or getattr(images, "reads_batches", False):
+    if reads_batches(images):
         index = torch.linspace(0, len(images) - 1, min(SAMPLES, len(images))).long()
         data["images' values"] = digest([images[index]])
     else:
         data["transform"] = name_of(getattr(images, "transform", None))
+        names = "/".join(Path(path).name for path in getattr(images, "paths", []))  # the folder may be moved
+        data["files"] = (
+            digest([torch.frombuffer(bytearray(names.encode()), dtype=torch.uint8)]) if names else None
+        )
     run = {name: name_of(value) for name, value in settings.items()}
     run |= {"steps": len(batches), **data, "labels": labels if labels is None else digest([labels])}
-    run |= {"batches": digest(torch.as_tensor(batches[step]) for step in range(len(batches)))}
+    run |= {"batches": digest(index_of(batches, step, len(images)).long() for step in range(len(batches)))}
     run |= {"loss": name_of(loss)} | _structure("net", net) | _structure("loss", loss_module(loss, net))
     return json.loads(json.dumps(run))
 

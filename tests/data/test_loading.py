@@ -106,7 +106,7 @@ class Stream(IterableDataset):
     ([], "expected at least one"),
     (torch.zeros(0, 1, 2, 2), "expected at least one"),
     ([("a.jpg", 1)], "item 0 is tuple \\(str, int\\); give the Dataset a transform that ends in a tensor"),
-    ([(torch.zeros(1, 2, 2), 0, 1)], "item 0 is tuple \\(Tensor, int, int\\)"),
+    ([(torch.zeros(1, 2, 2),)], "item 0 is tuple \\(Tensor\\)"),
     ({0: "x"}, "item 0 is str"),
     ([(torch.zeros(2, 2), 0)], "expected items of shape \\(c, S, S\\), got \\(2, 2\\)"),
 ])  # fmt: skip
@@ -124,5 +124,23 @@ def test_images_of_several_sizes_are_named():
 
 def test_arrays_and_images_alone():
     images = [np.full((1, 2, 2), i, dtype=np.float32) for i in range(10)]
+    assert [own.tolist() for _, own in read([(image, i, "more") for i, image in enumerate(images)])] == [
+        index.tolist() for index in BATCHES
+    ]
     assert [batch[:, 0, 0, 0].tolist() for batch, _ in read(images)] == [index.tolist() for index in BATCHES]
     assert [own for _, own in read(images)] == [None] * 3
+
+
+@pytest.mark.parametrize("batch, message", [
+    (torch.tensor([0, 10]), "expected indices in 0 .. 9, step 1 has 0 .. 10"),
+    (torch.tensor([-1, 0]), "step 1 has -1 .. 0"),
+    (torch.tensor([0.0]), "step 1 has torch.float32 of shape \\(1,\\)"),
+    (torch.ones(10, dtype=torch.bool), "step 1 has torch.bool"),
+    (torch.zeros(2, 2, dtype=torch.int64), "of shape \\(2, 2\\)"),
+    ([], "of shape \\(0,\\)"),
+    ((torch.tensor([1, 2]), torch.tensor([3, 4])), "step 1 has tuple \\(Tensor, Tensor\\)"),
+], ids=str)  # fmt: skip
+def test_a_batch_that_is_no_index_is_named(batch, message):
+    for images in (torch.zeros(10, 1, 2, 2), Noisy()):
+        with pytest.raises(ValueError, match=f"batches: .*{message}"):
+            [*load_batches(images, None, [torch.tensor([0]), batch], range(2))]

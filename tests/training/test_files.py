@@ -121,3 +121,14 @@ def test_items_without_labels_are_named():
         run([*to_float(IMAGES)])
     with pytest.raises(ValueError, match=r"images, labels: expected .* got 24 items, \(3,\)"):
         run(Files(), torch.zeros(3, dtype=torch.int64))
+
+
+def test_other_files_are_another_run_but_a_moved_folder_is_not(tmp_path):
+    images, path = Files(), tmp_path / "a.safetensors"
+    images.paths = [f"/old/{i}.jpg" for i in range(24)]
+    run(images, checkpoint=path, stop_at=2)
+    images.paths = [f"/new/{i}.jpg" for i in range(24)]
+    run(images, checkpoint=path, stop_at=3)
+    images.paths[3] = "/new/x.jpg"
+    with pytest.raises(ValueError, match="files: .* there, .* here"):
+        run(images, checkpoint=path)

@@ -205,3 +205,19 @@ def test_what_cannot_be_found_is_refused_before_a_step(data):
 def test_a_value_that_cannot_be_learned_from_is_named(loss, message, data):
     with pytest.raises(ValueError, match=message):
         run(make(), loss, data)
+
+
+def test_a_validation_that_sets_the_mode_of_a_held_loss_does_not_lose_it(data, tmp_path):
+    proxy = ProxyAnchorLoss(4, 6)
+    validate = lambda net: {"training": proxy.eval().training}
+    run(
+        make(),
+        lambda e, y: proxy(e, y),
+        data,
+        validate=validate,
+        validate_every=1,
+        checkpoint=tmp_path / "a.safetensors",
+    )
+    again = ProxyAnchorLoss(4, 6)
+    load_checkpoint(tmp_path / "a.safetensors", make(1), lambda e, y: again(e, y))
+    assert torch.equal(again.proxies, proxy.proxies)

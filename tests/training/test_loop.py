@@ -277,7 +277,7 @@ def test_stop_at_zero_trains_nothing(data, tmp_path):
 
 
 @pytest.mark.parametrize("setting", [
-    {"stop_at": -1}, {"stop_at": 1.5}, {"seed": 0.5}, {"seed": 2**43}, {"seed": "a"}, {"learning_rate": 0.0},
+    {"stop_at": -1}, {"stop_at": 1.5}, {"seed": 0.5}, {"seed": 2**43}, {"seed": "a"}, {"learning_rate": -0.1},
     {"learning_rate": math.nan}, {"learning_rate": math.inf}, {"proxy_factor": -1.0}, {"weight_decay": math.nan},
     {"warmup": -1}, {"clip": 0.0}, {"clip": math.nan}, {"workers": -1}, {"validate_every": 0}, {"checkpoint_every": 0},
     {"keep_best": "score"}, {"rates": {"back": 0.1}}, {"rates": {"backbone": -0.1}}, {"rates": {"linear": math.nan}},
@@ -340,6 +340,10 @@ def test_what_is_no_network_is_named(data):
         train(lambda x: x, contrastive_loss, *data, progress=False)
     with pytest.raises(ValueError, match="net, loss: expected a parameter"):
         train(make()[0].requires_grad_(False), contrastive_loss, *data, progress=False)
+    with pytest.raises(
+        ValueError, match="AdamW cannot learn float16; take float32 with amp=True, or bfloat16"
+    ):
+        train(make()[0].half(), contrastive_loss, *data, progress=False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -476,3 +480,10 @@ def test_tensorboard_reads_the_log(data, tmp_path):
     found = [(e.step, e.value) for e in events.Scalars("loss")]
     assert [s for s, _ in found] == [*range(STEPS)]
     assert [v for _, v in found] == pytest.approx([h["loss"] for h in history])
+
+
+def test_batches_that_are_no_sequence_are_named(data):
+    with pytest.raises(ValueError, match="batches: expected a sequence"):
+        run((*data[:2], iter(data[2])))
+    with pytest.raises(ValueError, match="batches: expected indices in 0 .. 23"):
+        run((*data[:2], [torch.tensor([24])]))
