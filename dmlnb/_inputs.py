@@ -74,3 +74,13 @@ def wide(*tensors: Tensor) -> torch.dtype:
 def no_autocast(tensor: Tensor) -> AbstractContextManager:
     """A context in which autocast, if it is on for the tensor's device, is off."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def traced() -> bool:
+    """Whether torch compiles, exports or transforms (`torch.func`) the program: then no value can be looked at."""
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+
+
+def widest(tensor: Tensor) -> torch.dtype:
+    """float64, or float32 on a device that has no float64."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64

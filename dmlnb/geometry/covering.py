@@ -7,7 +7,7 @@ from dmlnb._inputs import require_embeddings, require_labels
 from dmlnb.geometry.distances import pairwise_distances
 from dmlnb.geometry.norms import _wide
 
-_BLOCK = 1 << 22  # distances at a time  # distances at a time
+_BLOCK = 1 << 22  # distances at a time
 
 
 def greedy_k_center(pool: Tensor, current: Tensor, k: int) -> Tensor:
@@ -79,7 +79,7 @@ def cover_radius(points: Tensor, centres: Tensor) -> Tensor:
             "points, centres: expected (N, D) and (K, D), not empty, "
             f"got {tuple(points.shape)} and {tuple(centres.shape)}"
         )
-    rows = max(1, 2**22 // len(centres))  # at most 4 million distances at a time
+    rows = max(1, _BLOCK // len(centres))
     radii = [pairwise_distances(part, centres).amin(dim=1).amax() for part in points.split(rows)]
     return torch.stack(radii).amax()
 

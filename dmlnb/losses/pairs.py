@@ -17,9 +17,9 @@ from dmlnb import geometry
 from dmlnb._inputs import require_embeddings, require_labels, require_positive
 
 
-def active_mean(terms: Tensor) -> Tensor:
-    """Mean of the positive entries, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
-    active = terms > 0
+def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the positive terms in the mask, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
+    active = (terms > 0) & mask
     return terms.where(active, 0).sum() / active.sum().clamp(min=1)
 
 
@@ -77,8 +77,8 @@ def contrastive_loss(
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)  # (N, M)
-    pull = active_mean((distance - positive_margin).where(positive, 0))
-    push = active_mean((negative_margin - distance).where(negative, 0))
+    pull = active_mean(distance - positive_margin, positive)
+    push = active_mean(negative_margin - distance, negative)
     return pull + push
 
 
@@ -129,7 +129,7 @@ def triplet_loss(
     distance = geometry.pairwise_distances(anchors, others)
     anchor, partner = positive.nonzero(as_tuple=True)  # (P,) each: the positive pairs
     violation = distance[anchor, partner, None] - distance[anchor] + margin  # (P, M)
-    return active_mean(violation.where(negative[anchor], 0))
+    return active_mean(violation, negative[anchor])
 
 
 def multi_similarity_loss(

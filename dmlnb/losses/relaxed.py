@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb._inputs import require_embeddings, require_positive
-from dmlnb.geometry import normalize
-from dmlnb.geometry.batch import batch_distances
+from dmlnb.geometry import normalize, pairwise_distances
 from dmlnb.losses.pairs import log1p_sum_exp
 
 
@@ -46,7 +45,7 @@ def relaxed_labels(source: Tensor, *, sigma: float = 1.0) -> Tensor:
     require_positive(sigma=sigma)
     require_embeddings(source, "source")
     unit = normalize(source.to(torch.promote_types(source.dtype, torch.float32)))
-    return torch.exp(-batch_distances(unit).square() / sigma)
+    return torch.exp(-pairwise_distances(unit, unit).square() / sigma)
 
 
 def relative_distances(target: Tensor) -> Tensor:
@@ -70,7 +69,7 @@ def relative_distances(target: Tensor) -> Tensor:
     Source: [kim2021relaxed]. Taught in notebook 07.
     """
     require_embeddings(target, "target")
-    distance = batch_distances(target)
+    distance = pairwise_distances(target, target)
     mean = distance.mean(dim=1, keepdim=True)  # (n, 1)
     return distance / torch.where(mean > 0, mean, torch.ones_like(mean))
 

@@ -12,8 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import huber_loss
 
 from dmlnb._inputs import require_embeddings, require_positive
-from dmlnb.geometry import inner_products, normalize
-from dmlnb.geometry.batch import batch_distances
+from dmlnb.geometry import inner_products, normalize, pairwise_distances
 from dmlnb.losses.pairs import triplet_loss
 
 BLOCK = 1 << 18  # numbers of an angle table that are worked on at a time: they stay in the cache
@@ -211,7 +210,7 @@ class DarkRankLoss(nn.Module):
 
     def _scores(self, x: Tensor) -> Tensor:
         unit = normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
-        return -self.alpha * batch_distances(unit) ** self.beta
+        return -self.alpha * pairwise_distances(unit, unit) ** self.beta
 
 
 def _log_likelihood(scores: Tensor) -> Tensor:
@@ -222,7 +221,7 @@ def _log_likelihood(scores: Tensor) -> Tensor:
 
 def _mean_distance_one(x: Tensor) -> Tensor:
     """Distances in units of their mean over the pairs that do not coincide; zeros if all do."""
-    distance = batch_distances(x)
+    distance = pairwise_distances(x, x)
     mean = distance.sum() / (distance > 0).sum().clamp(min=1)
     return distance / torch.where(mean > 0, mean, torch.ones_like(mean))
 
