@@ -124,7 +124,7 @@ class GeneralizedMeanPooling(nn.Module):
         return generalized_mean_pool(features, self.power, eps=self.eps)
 
     def pool(self, features: Tensor) -> PooledFeatures:
-        """Vector and weights, (B, d, H, W) -> `PooledFeatures`: $w_j = \\mathrm{mean}_c\\, f_{jc}^p / \\sum_i f_{ic}^p$."""
+        """(B, d, H, W) -> `PooledFeatures`, weights $w_j = \\mathrm{mean}_c\\, f_{jc}^p / \\sum_i f_{ic}^p$."""
         vector = self(features)
         powers, _ = _powers(features, self.power, self.eps)  # (B, d, H, W)
         return PooledFeatures(vector, (powers / powers.sum(dim=(2, 3), keepdim=True)).mean(dim=1))
