@@ -4,6 +4,8 @@ Average pooling gives each token the weight 1/n. Here learned prototypes say whi
 transport ships the share `mass` of the tokens, the cheapest ones, and the shipped mass is the weight.
 """
 
+from numbers import Real
+
 import torch
 from torch import Tensor, nn
 
@@ -73,7 +75,7 @@ class GeneralizedSumPooling(nn.Module):
         require_sizes(dim=dim, num_prototypes=num_prototypes)
         require_positive(power=power)
         require_not_negative(sharpness=sharpness)
-        if not 0 < mass <= 1:
+        if not isinstance(mass, Real) or not 0 < mass <= 1:
             raise ValueError(f"mass: expected a share in (0, 1], got {mass}")
         if pooled not in ("mean", "gem"):
             raise ValueError(f"pooled: expected 'mean' or 'gem', got {pooled!r}")
