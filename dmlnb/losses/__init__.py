@@ -18,6 +18,7 @@ from dmlnb.losses.proxies import (
     proxy_anchor_loss,
     proxy_nca_loss,
 )
+from dmlnb.losses.relational import RelationalAngleLoss, RelationalDistanceLoss
 from dmlnb.losses.relaxed import (
     RelaxedContrastiveLoss,
     RelaxedMultiSimilarityLoss,
@@ -31,8 +32,6 @@ from dmlnb.losses.templates import TemplateSupervision, class_template_loss
 from dmlnb.losses.transfer import (
     DarkRankLoss,
     ProbabilisticTransferLoss,
-    RelationalAngleLoss,
-    RelationalDistanceLoss,
 )
 from dmlnb.prototypes import ridge_predictor
 

@@ -10,7 +10,7 @@ from dmlnb.losses import (
     RelationalDistanceLoss,
     triplet_loss,
 )
-from dmlnb.losses import transfer as module
+from dmlnb.losses import relational as module
 
 N, DT, DS = 9, 4, 6
 LOSSES = [RelationalDistanceLoss(), RelationalAngleLoss(), ProbabilisticTransferLoss(), DarkRankLoss()]
