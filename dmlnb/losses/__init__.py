@@ -15,11 +15,10 @@ from dmlnb.losses.projection import AlternatingProjection
 from dmlnb.losses.proxies import (
     ProxyAnchorLoss,
     ProxyNCALoss,
-    SoftTripleLoss,
     proxy_anchor_loss,
     proxy_nca_loss,
-    soft_triple_loss,
 )
+from dmlnb.losses.relational import RelationalAngleLoss, RelationalDistanceLoss
 from dmlnb.losses.relaxed import (
     RelaxedContrastiveLoss,
     RelaxedMultiSimilarityLoss,
@@ -28,12 +27,11 @@ from dmlnb.losses.relaxed import (
     relaxed_labels,
     relaxed_multi_similarity_loss,
 )
+from dmlnb.losses.soft_triple import SoftTripleLoss, soft_triple_loss
 from dmlnb.losses.templates import TemplateSupervision, class_template_loss
 from dmlnb.losses.transfer import (
     DarkRankLoss,
     ProbabilisticTransferLoss,
-    RelationalAngleLoss,
-    RelationalDistanceLoss,
 )
 from dmlnb.prototypes import ridge_predictor
 

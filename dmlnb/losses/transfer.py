@@ -1,111 +1,16 @@
 """Rivals of relaxed labels: losses that let a target take over relations from a source.
 
 All are called `loss(target (n, d_t), source (n, d_s))`; the dimensions may differ, the source gets no gradient.
-Half precision is computed in float32. Losses that copy feature maps instead are in `dmlnb.losses.hints`.
+Half precision is computed in float32. Losses of distances and angles are in `dmlnb.losses.relational`; losses that
+copy feature maps instead in `dmlnb.losses.hints`.
 """
-
-from itertools import permutations
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
-from torch.nn.functional import huber_loss
 
-from dmlnb._inputs import require_embeddings, require_positive
-from dmlnb.geometry import inner_products, normalize
-from dmlnb.geometry.batch import batch_distances
+from dmlnb._inputs import as_int, require_embeddings, require_finite, require_positive, wide
+from dmlnb.geometry import inner_products, normalize, pairwise_distances
 from dmlnb.losses.pairs import triplet_loss
-
-BLOCK = 1 << 18  # numbers of an angle table that are worked on at a time: they stay in the cache
-
-
-class RelationalDistanceLoss(nn.Module):
-    """RKD-D: distances of the two spaces, each in units of its mean distance, shall agree.
-
-    $$ \\frac{1}{n^2} \\sum_{ij} h\\bigl(\\phi(t)_{ij} - \\phi(s)_{ij}\\bigr), \\qquad
-       \\phi(x)_{ij} = d_{ij} / \\overline{d_{kl}}\\ (k \\ne l), \\qquad h \\text{ Huber's, threshold 1} $$
-
-    Shape:
-        target `(n, d_t)`, source `(n, d_s)` -> scalar; 0 for a batch of one.
-
-    Raises:
-        ValueError: for shapes that do not fit, or NaN.
-
-    Source: [park2019rkd], sec. 3.2.1. Taught in notebook 07.
-    """
-
-    def forward(self, target: Tensor, source: Tensor) -> Tensor:
-        _require_pair(target, source)
-        with torch.no_grad():
-            wanted = _mean_distance_one(source)
-        distance = _mean_distance_one(target)
-        return huber_loss(distance, wanted.to(distance.dtype))
-
-
-class RelationalAngleLoss(nn.Module):
-    """RKD-A: the angles of all triplets shall agree.
-
-    $$ \\frac{1}{n^3} \\sum_{ijk} h\\bigl(\\psi(t)_{ijk} - \\psi(s)_{ijk}\\bigr), \\qquad
-       \\psi(x)_{ijk} = \\Bigl\\langle \\tfrac{x_j - x_i}{d_{ij}}, \\tfrac{x_k - x_i}{d_{ik}} \\Bigr\\rangle
-                      = \\frac{d_{ij}^2 + d_{ik}^2 - d_{jk}^2}{2 d_{ij} d_{ik}} $$
-
-    The second form, the law of cosines, needs distances only: neither the $n^2 d$ numbers of all directions nor the
-    $n^3 d$ products are formed. Coinciding rows have no direction; their angles count as 0, without gradient.
-
-    Shape:
-        target `(n, d_t)`, source `(n, d_s)` -> scalar.
-
-    Raises:
-        ValueError: for shapes that do not fit, or NaN.
-
-    Source: [park2019rkd], sec. 3.2.2.
-    """
-
-    def forward(self, target: Tensor, source: Tensor) -> Tensor:
-        _require_pair(target, source)
-        with torch.no_grad():
-            source_distance = _mean_distance_one(source)
-        target_distance = _mean_distance_one(target)
-        return _AngleDifference.apply(target_distance, source_distance.to(target_distance.dtype))
-
-
-class _AngleDifference(torch.autograd.Function):
-    """Mean Huber difference of all angles, from two (n, n) tables of distances; the gradient in the same sweep."""
-
-    @staticmethod
-    def forward(ctx, distance: Tensor, source_distance: Tensor) -> Tensor:
-        n = len(distance)
-        inverse, wanted_inverse = _inverse(distance), _inverse(source_distance)
-        squared, wanted_squared = distance.square(), source_distance.square()
-        total = distance.new_zeros(())
-        direct, opposite, shrink = (torch.zeros_like(distance) for _ in range(3))
-        for anchors in torch.arange(n, device=distance.device).split(max(1, BLOCK // n**2)):
-            cosine = _cosines(squared, inverse, anchors)  # (b, n, n)
-            difference = cosine - _cosines(wanted_squared, wanted_inverse, anchors)
-            slope = difference.clamp(-1, 1)  # derivative of Huber's h
-            total += (slope * difference.sub_(slope / 2)).sum()
-            shrink[anchors] = (slope * cosine).sum(dim=2)  # sum over k
-            scaled = slope.mul_(inverse[anchors, None, :])
-            direct[anchors] = scaled.sum(dim=2)
-            opposite += scaled.mul_(inverse[anchors, :, None]).sum(dim=0)  # the side opposite to the anchor
-        ctx.save_for_backward((2 * direct - 2 * inverse * shrink - opposite * distance) / n**3)
-        return total / n**3
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        return upstream * gradient, None
-
-
-def _cosines(squared: Tensor, inverse: Tensor, anchors: Tensor) -> Tensor:  # -> (b, n, n)
-    cosine = squared[anchors, :, None] + squared[anchors, None, :]
-    return cosine.sub_(squared).mul_(inverse[anchors, :, None]).mul_(inverse[anchors, None, :] / 2)
-
-
-def _inverse(distance: Tensor) -> Tensor:
-    """1 / distance, and 0 where the distance is 0."""
-    return distance.where(distance > 0, torch.inf).reciprocal()
 
 
 class ProbabilisticTransferLoss(nn.Module):
@@ -132,7 +37,7 @@ class ProbabilisticTransferLoss(nn.Module):
         self.eps = eps
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
-        _require_pair(target, source)
+        require_pair(target, source)
         with torch.no_grad():
             wanted = self._probabilities(source)
         found = self._probabilities(target)
@@ -141,7 +46,7 @@ class ProbabilisticTransferLoss(nn.Module):
 
     @staticmethod
     def _probabilities(x: Tensor) -> Tensor:
-        unit = normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
+        unit = normalize(x.to(wide(x)))
         kernel = (1 + inner_products(unit, unit)).clamp(min=0) / 2
         return kernel / kernel.sum(dim=1, keepdim=True)
 
@@ -153,13 +58,11 @@ class DarkRankLoss(nn.Module):
 
     $$ P(\\pi) = \\prod_{k=1}^K \\frac{e^{S_{\\pi_k}}}{\\sum_{l \\ge k} e^{S_{\\pi_l}}} . $$
 
-    Hard: minus the log of the target's probability of the source's own ranking, mean over anchors. Soft: the
-    divergence KL(source || target) over all K! rankings; it becomes the hard one as the source's scores grow.
+    The loss is minus the log of the target's probability of the source's own ranking, mean over anchors.
 
     Args:
         alpha, beta: of the score, > 0.
         list_length: K; fewer where the batch has fewer other rows.
-        soft: all rankings of the list instead of the source's.
         margin: of the triplet loss that is added when class labels are given.
 
     Shape:
@@ -176,41 +79,27 @@ class DarkRankLoss(nn.Module):
         alpha: float = 3.0,
         beta: float = 3.0,
         list_length: int = 4,
-        soft: bool = False,
         margin: float = 0.2,
     ):
         super().__init__()
-        require_positive(alpha=alpha, beta=beta, list_length=list_length)
-        self.alpha, self.beta, self.list_length, self.soft, self.margin = (
-            alpha,
-            beta,
-            list_length,
-            soft,
-            margin,
-        )
+        require_positive(alpha=alpha, beta=beta)
+        require_finite(margin=margin)
+        self.alpha, self.beta, self.margin = alpha, beta, margin
+        self.list_length = as_int(list_length, "list_length")
 
     def forward(self, target: Tensor, source: Tensor, labels: Tensor | None = None) -> Tensor:
-        _require_pair(target, source)
+        require_pair(target, source)
         itself = torch.eye(len(source), dtype=torch.bool, device=source.device)
         with torch.no_grad():
-            source_scores = self._scores(source)
-            ranked = source_scores.masked_fill(itself, -torch.inf)
+            scores = self._scores(source).masked_fill(itself, -torch.inf)
             length = min(self.list_length, len(source) - 1)
-            order = ranked.topk(length, dim=1).indices  # (n, K), nearest first
-        scores = self._scores(target).gather(1, order)
-        if self.soft:
-            every = torch.tensor(
-                list(permutations(range(length))), dtype=torch.int64, device=order.device
-            )  # (K!, K)
-            wanted = _log_likelihood(source_scores.gather(1, order)[:, every]).to(scores.dtype)  # (n, K!)
-            loss = (wanted.exp() * (wanted - _log_likelihood(scores[:, every]))).sum(dim=1).mean()
-        else:
-            loss = -_log_likelihood(scores).mean()
+            order = scores.topk(length, dim=1).indices  # (n, K), nearest first
+        loss = -_log_likelihood(self._scores(target).gather(1, order)).mean()
         return loss if labels is None else loss + triplet_loss(target, labels, margin=self.margin)
 
     def _scores(self, x: Tensor) -> Tensor:
-        unit = normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
-        return -self.alpha * batch_distances(unit) ** self.beta
+        unit = normalize(x.to(wide(x)))
+        return -self.alpha * pairwise_distances(unit, unit) ** self.beta
 
 
 def _log_likelihood(scores: Tensor) -> Tensor:
@@ -219,14 +108,7 @@ def _log_likelihood(scores: Tensor) -> Tensor:
     return (scores - remaining).sum(dim=-1)
 
 
-def _mean_distance_one(x: Tensor) -> Tensor:
-    """Distances in units of their mean over the pairs that do not coincide; zeros if all do."""
-    distance = batch_distances(x)
-    mean = distance.sum() / (distance > 0).sum().clamp(min=1)
-    return distance / torch.where(mean > 0, mean, torch.ones_like(mean))
-
-
-def _require_pair(target: Tensor, source: Tensor) -> None:
+def require_pair(target: Tensor, source: Tensor) -> None:
     require_embeddings(target, "target")
     require_embeddings(source, "source")
     if len(target) != len(source):

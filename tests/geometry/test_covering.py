@@ -3,9 +3,12 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dmlnb.geometry import (
     cover_radius,
+    greedy_k_center,
     interclass_distance,
     k_center_profile,
     proxy_cover,
@@ -87,34 +90,6 @@ def test_interclass_distance_against_a_loop(monkeypatch):
     assert torch.isclose(interclass_distance(x, y), found)
 
 
-def test_pair_terms_against_a_loop_and_the_contrastive_margins():
-    x, y, _ = case(8)
-    terms = pair_terms(x[:3], y[:3], x, y, boundary=2.0, margin=0.5)
-    for i in range(3):
-        for j in range(8):
-            sign = 1 if y[i] == y[j] else -1
-            expected = max(0.0, sign * ((x[i] - x[j]).norm().item() - 2.0) + 0.5)
-            assert terms[i, j].item() == pytest.approx(expected)
-
-
-def test_a_pair_on_the_wrong_side_costs_more_than_the_margin():
-    x, y, _ = case(30)
-    terms = pair_terms(x, y, x, y, boundary=2.5, margin=0.4)
-    wrong = ((x[:, None] - x).norm(dim=2) > 2.5) == (y[:, None] == y)
-    assert torch.equal(terms > 0.4, wrong)
-
-
-def test_markov_holds_and_rates_are_shares():
-    x, y, proxies = case(200)
-    for threshold in (0.01, 0.3, 1.0, 100.0):
-        terms = pair_terms(proxies[:, 0], torch.arange(3), x, y)
-        rate = violation_rate(terms, threshold)
-        assert (rate <= terms.mean(dim=1) / threshold + 1e-12).all()
-        for i in range(3):
-            assert rate[i].item() == pytest.approx(sum(t >= threshold for t in terms[i].tolist()) / 200)
-    assert violation_rate(torch.tensor([[0.0, 1.0, 2.0, 3.0]]), 1.0).tolist() == [0.75]  # equality counts
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -134,3 +109,104 @@ def test_markov_holds_and_rates_are_shares():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call(*case())
+
+
+def k_center_loop(pool, current, k):
+    picks = []
+    for c in range(len(pool)):
+        centres, own = list(current[c]), []
+        for _ in range(k):
+            distance = [
+                -1.0
+                if j in own
+                else min([((p - q) ** 2).sum().item() for q in centres], default=float("inf"))
+                for j, p in enumerate(pool[c])
+            ]
+            best = distance.index(max(distance))
+            own.append(best)
+            centres.append(pool[c][best])
+        picks.append(own)
+    return torch.tensor(picks)
+
+
+@pytest.mark.parametrize("current", [0, 1, 3])
+def test_greedy_k_center_against_a_loop(current):
+    pool = torch.randint(0, 4, (5, 9, 2)).double()  # many ties and duplicates
+    centres = torch.randint(0, 4, (5, current, 2)).double()
+    for k in (1, 4, 9):
+        assert torch.equal(greedy_k_center(pool, centres, k), k_center_loop(pool, centres, k))
+
+
+def test_greedy_k_center_is_within_twice_the_optimum():
+    for seed in range(20):
+        points = torch.randn(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        greedy = cover_radius(points, points[greedy_k_center(points[None], points[None, :0], 3)[0]])
+        best = min(cover_radius(points, points[list(s)]) for s in itertools.combinations(range(9), 3))
+        assert best <= greedy <= 2 * best + 1e-12
+
+
+def test_greedy_k_center_errors():
+    with pytest.raises(ValueError, match="k: expected 1 .. 4"):
+        greedy_k_center(torch.zeros(2, 4, 3), torch.zeros(2, 0, 3), 5)
+    with pytest.raises(ValueError, match="pool, current"):
+        greedy_k_center(torch.zeros(2, 4, 3), torch.zeros(2, 1, 2), 1)
+
+
+def test_cover_radius_against_a_loop_and_on_one_point():
+    points, centres = torch.randn(30, 3), torch.randn(4, 3)
+    expected = max(min((p - c).norm().item() for c in centres) for p in points)
+    assert cover_radius(points, centres).item() == pytest.approx(expected, rel=1e-6)
+    assert cover_radius(points, points).item() == 0
+    with pytest.raises(ValueError, match="points, centres"):
+        cover_radius(points, centres[:0])
+
+
+def test_greedy_k_center_starts_with_candidate_0_and_never_repeats():
+    assert greedy_k_center(torch.randn(3, 7, 2), torch.zeros(3, 0, 2), 1).tolist() == [[0], [0], [0]]
+    same = torch.ones(2, 5, 3)
+    assert greedy_k_center(same, same[:, :1], 5).tolist() == [[0, 1, 2, 3, 4]] * 2
+
+
+def test_greedy_k_center_of_half_precision_does_not_overflow():
+    pool = torch.tensor([[[0.0], [300.0], [400.0]]]).half()  # 300 squared is above the largest float16
+    assert greedy_k_center(pool, torch.zeros(1, 1, 1).half(), 1).tolist() == [[2]]
+
+
+@pytest.mark.parametrize(
+    "pool, k, message",
+    [
+        (torch.zeros(1, 3, 2), 0, "k: expected"),
+        (torch.zeros(1, 3, 2, dtype=torch.int64), 1, "pool"),
+        (torch.full((1, 3, 2), torch.nan), 1, "pool"),
+        (torch.zeros(3, 2), 1, "pool, current"),
+    ],
+)
+def test_greedy_k_center_names_bad_input(pool, k, message):
+    with pytest.raises(ValueError, match=message):
+        greedy_k_center(pool, torch.zeros(1, 1, 2), k)
+    with pytest.raises(ValueError, match="current"):
+        greedy_k_center(torch.zeros(1, 3, 2), torch.full((1, 1, 2), torch.inf), 1)
+
+
+def test_cover_radius_of_many_points_is_that_of_all_parts():
+    points, centres = torch.randn(4000, 1), torch.randn(3000, 1)  # three parts
+    points[-1] = 50.0
+    assert cover_radius(points, centres).item() == (50.0 - centres.max()).item()
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    classes=st.integers(1, 3),
+    size=st.integers(1, 9),
+    current=st.integers(0, 3),
+    dim=st.integers(1, 20),
+    levels=st.integers(1, 3),
+    seed=st.integers(0, 10**6),
+)
+def test_k_center_of_any_pool_is_that_of_the_loop(classes, size, current, dim, levels, seed):
+    generator = torch.Generator().manual_seed(seed)
+    draw = lambda k: torch.randint(0, levels, (classes, k, dim), generator=generator).float()
+    pool, centres = draw(size), draw(current)  # whole numbers: many exact ties
+    picks = greedy_k_center(pool, centres, size)
+    assert torch.equal(picks, k_center_loop(pool, centres, size))
+    assert (picks.sort(dim=1).values == torch.arange(size)).all()  # all of them, none twice

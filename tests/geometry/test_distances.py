@@ -2,13 +2,11 @@ import itertools
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dmlnb.geometry import (
-    clip_to_ball,
-    cover_radius,
-    greedy_k_center,
     inner_products,
-    normalize,
     pairwise_distances,
 )
 
@@ -16,37 +14,6 @@ from dmlnb.geometry import (
 @pytest.fixture(autouse=True)
 def same_numbers_every_time():
     torch.manual_seed(0)
-
-
-def test_clip_to_ball_against_a_loop():
-    v = torch.randn(50, 4, dtype=torch.float64) * 2
-    expected = torch.stack([row / max(1.0, row.norm().item()) for row in v])
-    assert torch.allclose(clip_to_ball(v), expected, atol=1e-15)
-    assert torch.equal(clip_to_ball(torch.zeros(2, 3)), torch.zeros(2, 3))
-
-
-def test_clip_to_ball_gradient_inside_on_and_outside_the_surface():
-    for v, outside in (([0.3, 0.4], False), ([0.6, 0.8], False), ([3.0, 4.0], True), ([0.0, 0.0], False)):
-        v = torch.tensor(v, dtype=torch.float64, requires_grad=True)
-        g = torch.tensor([1.0, -2.0], dtype=torch.float64)
-        (found,) = torch.autograd.grad(clip_to_ball(v), v, g)
-        unit = v.detach() / v.detach().norm().clamp(min=1)
-        expected = (g - (g @ unit) * unit) / v.detach().norm() if outside else g
-        assert torch.allclose(found, expected)
-
-
-def test_clip_to_ball_is_a_contraction():
-    a, b = torch.randn(2, 20000, 3, dtype=torch.float64) * 3
-    assert ((clip_to_ball(a) - clip_to_ball(b)).norm(dim=1) <= (a - b).norm(dim=1) + 1e-12).all()
-
-
-def test_normalize_modes():
-    v = torch.tensor([[0.3, 0.4], [3.0, 4.0]])
-    assert torch.allclose(normalize(v).norm(dim=1), torch.ones(2))
-    assert torch.allclose(normalize(v, "ball").norm(dim=1), torch.tensor([0.5, 1.0]))
-    assert normalize(v, None) is v
-    with pytest.raises(ValueError, match="how"):
-        normalize(v, "cube")
 
 
 @pytest.mark.parametrize("shape", [(), (3,)])
@@ -77,83 +44,131 @@ def test_pairwise_distances_of_half_precision_and_bad_shapes():
         pairwise_distances(torch.ones(2, 3), torch.ones(2, 4))
 
 
-def k_center_loop(pool, current, k):
-    picks = []
-    for c in range(len(pool)):
-        centres, own = list(current[c]), []
-        for _ in range(k):
-            distance = [
-                -1.0
-                if j in own
-                else min([((p - q) ** 2).sum().item() for q in centres], default=float("inf"))
-                for j, p in enumerate(pool[c])
-            ]
-            best = distance.index(max(distance))
-            own.append(best)
-            centres.append(pool[c][best])
-        picks.append(own)
-    return torch.tensor(picks)
+def differences(a, b):
+    """The slow twin, in float64: every difference, one pair at a time in memory."""
+    return (a.double()[..., :, None, :] - b.double()[..., None, :, :]).norm(dim=-1)
 
 
-@pytest.mark.parametrize("current", [0, 1, 3])
-def test_greedy_k_center_against_a_loop(current):
-    pool = torch.randint(0, 4, (5, 9, 2)).double()  # many ties and duplicates
-    centres = torch.randint(0, 4, (5, current, 2)).double()
-    for k in (1, 4, 9):
-        assert torch.equal(greedy_k_center(pool, centres, k), k_center_loop(pool, centres, k))
+def two_sets(kind, dim):
+    """Two sets (60, d) and (50, d), large enough that the product is used, with near pairs among far ones."""
+    a, b = torch.randn(60, dim), torch.randn(50, dim)
+    b[:9] = a[:9] * (1 + 1e-6) + 1e-6 * torch.randn(9, dim)  # apart by a millionth of the norm
+    b[9] = a[9]
+    if kind == "cone":
+        axis = torch.randn(1, dim)
+        return axis + 3e-4 * a, axis + 3e-4 * b
+    if kind == "many":  # so many near pairs that all are computed from differences
+        return a[:1] + 1e-5 * a, a[:1] + 1e-5 * b + torch.arange(50)[:, None] % 2
+    if kind == "mixed":
+        return torch.cat([a, 1e-10 * a]), torch.cat([b, 1e-10 * b])
+    size = {"huge": 1e18, "tiny": 1e-20, "far": 1.0}[kind]
+    return size * a + 1000.0 * (kind == "far"), size * b + 1000.0 * (kind == "far")
 
 
-def test_greedy_k_center_is_within_twice_the_optimum():
-    for seed in range(20):
-        points = torch.randn(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-        greedy = cover_radius(points, points[greedy_k_center(points[None], points[None, :0], 3)[0]])
-        best = min(cover_radius(points, points[list(s)]) for s in itertools.combinations(range(9), 3))
-        assert best <= greedy <= 2 * best + 1e-12
+@pytest.mark.parametrize("dim", [2, 24, 512])
+@pytest.mark.parametrize("kind", ["cone", "many", "mixed", "huge", "tiny", "far"])
+def test_every_distance_is_right_to_1e_5_of_itself(kind, dim):
+    a, b = two_sets(kind, dim)
+    for x, y in ((a, b), (a, a), (b, a), (a.expand(2, -1, -1), b)):
+        found, right = pairwise_distances(x, y).double(), differences(x, y)
+        assert ((found - right).abs() <= 1e-5 * right).all()  # where the rows coincide: exactly 0
 
 
-def test_greedy_k_center_errors():
-    with pytest.raises(ValueError, match="k: expected 1 .. 4"):
-        greedy_k_center(torch.zeros(2, 4, 3), torch.zeros(2, 0, 3), 5)
-    with pytest.raises(ValueError, match="pool, current"):
-        greedy_k_center(torch.zeros(2, 4, 3), torch.zeros(2, 1, 2), 1)
+def test_the_plain_formula_would_fail_that_test():
+    a, b = two_sets("far", 512)
+    squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
+    right = differences(a, b)
+    assert ((squared.clamp(min=0).sqrt() - right).abs() > 0.1 * right).any()
 
 
-def test_cover_radius_against_a_loop_and_on_one_point():
-    points, centres = torch.randn(30, 3), torch.randn(4, 3)
-    expected = max(min((p - c).norm().item() for c in centres) for p in points)
-    assert cover_radius(points, centres).item() == pytest.approx(expected, rel=1e-6)
-    assert cover_radius(points, points).item() == 0
-    with pytest.raises(ValueError, match="points, centres"):
-        cover_radius(points, centres[:0])
+@pytest.mark.parametrize("kind", ["cone", "many", "huge", "tiny", "far"])
+@pytest.mark.parametrize("same", [False, True])
+def test_the_gradient_is_that_of_the_differences_near_and_far(kind, same):
+    a, b = (x.requires_grad_() for x in two_sets(kind, 64))
+    b = a if same else b
+    weights = torch.rand(len(a), len(b))
+    found = torch.autograd.grad((weights * pairwise_distances(a, b)).sum(), {a, b})
+    apart = a.detach().double()[:, None] - b.detach().double()[None]  # (N, M, d)
+    pull = weights.double()[:, :, None] * torch.nan_to_num(apart / apart.norm(dim=2, keepdim=True))
+    right = {a: pull.sum(1) - pull.sum(0)} if same else {a: pull.sum(1), b: -pull.sum(0)}
+    for gradient, x in zip(found, {a, b}, strict=True):
+        assert (gradient - right[x]).abs().max() <= 1e-5 * weights.sum(0).max()
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_norms_of_half_precision_do_not_overflow(dtype):
-    v = torch.full((2, 512), 3000.0, dtype=dtype)  # norm 67882, above the largest float16
-    for found in (clip_to_ball(v), normalize(v)):
-        assert found.dtype == dtype and torch.allclose(found.float().norm(dim=1), torch.ones(2), atol=1e-2)
+def test_one_near_pair_pulls_along_its_own_difference():
+    a, b = two_sets("far", 64)
+    a.requires_grad_()
+    pairwise_distances(a, b)[3, 3].backward()
+    step = (a[3].detach() - b[3]).double()
+    assert torch.allclose(a.grad[3].double(), step / step.norm(), atol=1e-6)
+    assert (a.grad[:3] == 0).all() and (a.grad[4:] == 0).all()
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e-16, 1.0, 1e16, 1e25])
-def test_normalize_whatever_the_size(scale):
-    v = torch.randn(6, 4)
-    scaled = (scale * v).requires_grad_()
-    assert torch.allclose(normalize(scaled), normalize(v))
-    normalize(scaled)[:, 0].sum().backward()
-    expected = torch.autograd.functional.jacobian(lambda u: normalize(u)[:, 0].sum(), v)
-    assert torch.allclose(scaled.grad * scale, expected, rtol=1e-4, atol=1e-6)
+def test_coinciding_rows_are_at_zero_without_gradient():
+    a, b = two_sets("far", 128)
+    for x in (a, a.double()):
+        x = x.clone().requires_grad_()
+        distance = pairwise_distances(x, b.to(x))
+        assert distance[9, 9] == 0
+        distance[9, 9].backward()
+        assert (x.grad == 0).all()
+    same = torch.full((70, 128), 1e30, requires_grad=True)
+    distance = pairwise_distances(same, same)
+    distance.sum().backward()
+    assert (distance == 0).all() and (same.grad == 0).all()
 
 
-def test_normalize_leaves_zero_with_a_finite_gradient():
-    v = torch.zeros(2, 3, requires_grad=True)
-    normalize(v).sum().backward()
-    assert torch.isfinite(v.grad).all() and torch.equal(normalize(v), torch.zeros(2, 3))
+@pytest.mark.parametrize("by_product", [True, False])
+def test_first_and_second_derivatives(monkeypatch, by_product):
+    if by_product:
+        monkeypatch.setattr("dmlnb.geometry.distances.SMALL", 0)
+        monkeypatch.setattr("dmlnb.geometry.distances.FEW", 0)
+    n, m = 4, 3
+    a, b = torch.randn(2, n, 3, dtype=torch.float64), torch.randn(m, 3, dtype=torch.float64)
+    b[0] = a[0, 0] + 0.01 * torch.randn(3)
+    a.requires_grad_(), b.requires_grad_()
+    off = ~torch.eye(n, dtype=torch.bool)
+    for function, inputs in (
+        (pairwise_distances, (a, b)),
+        (lambda x: pairwise_distances(x, x)[:, off], (a,)),
+    ):
+        assert torch.autograd.gradcheck(function, inputs)
+        assert torch.autograd.gradgradcheck(function, inputs)
 
 
-@pytest.mark.parametrize("how", ["sphere", "ball"])
-def test_normalize_gradcheck(how):
-    v = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda u: normalize(u, how), (v,))
+def test_distances_under_torch_func_and_export():
+    a, b = torch.randn(3, 60, 200), torch.randn(3, 50, 200)
+    right = pairwise_distances(a, b)
+    assert torch.allclose(torch.func.vmap(pairwise_distances)(a, b), right, rtol=1e-5)
+    x = a[0].clone().requires_grad_()
+    (slow,) = torch.autograd.grad(pairwise_distances(x, b[0]).sum(), x)
+    gradient = torch.func.grad(lambda x, y: pairwise_distances(x, y).sum())
+    assert torch.allclose(gradient(a[0], b[0]), slow, atol=1e-4)
+    assert torch.allclose(torch.func.vmap(gradient)(a, b)[0], slow, atol=1e-4)
+
+    class Distances(torch.nn.Module):
+        def forward(self, a, b):
+            return pairwise_distances(a, b)
+
+    program = torch.export.export(Distances(), (a, b))
+    assert torch.allclose(program.module()(a, b), right, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 300)),
+    spread=st.floats(-7, 0),
+    power=st.integers(-18, 17),
+)
+def test_distances_of_any_two_sets_are_those_of_float64(seed, shape, spread, power):
+    generator = torch.Generator().manual_seed(seed)
+    n, m, d = shape
+    centre = torch.randn(1, d, generator=generator)
+    a, b = ((centre + 10**spread * torch.randn(k, d, generator=generator)) * 10.0**power for k in (n, m))
+    found, right = pairwise_distances(a, b), differences(a, b)
+    assert ((found - right).abs() <= 1e-5 * right).all()
+    assert torch.allclose(pairwise_distances(b, a), found.mT, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(), (3,)])
@@ -183,36 +198,3 @@ def test_pairwise_distances_have_the_gradient_of_the_formula():
     expected = torch.autograd.grad((weights * slow).sum(), (a, b))
     found = torch.autograd.grad((weights * pairwise_distances(a, b)).sum(), (a, b))
     assert all(torch.allclose(f, e) for f, e in zip(found, expected, strict=True))
-
-
-def test_greedy_k_center_starts_with_candidate_0_and_never_repeats():
-    assert greedy_k_center(torch.randn(3, 7, 2), torch.zeros(3, 0, 2), 1).tolist() == [[0], [0], [0]]
-    same = torch.ones(2, 5, 3)
-    assert greedy_k_center(same, same[:, :1], 5).tolist() == [[0, 1, 2, 3, 4]] * 2
-
-
-def test_greedy_k_center_of_half_precision_does_not_overflow():
-    pool = torch.tensor([[[0.0], [300.0], [400.0]]]).half()  # 300 squared is above the largest float16
-    assert greedy_k_center(pool, torch.zeros(1, 1, 1).half(), 1).tolist() == [[2]]
-
-
-@pytest.mark.parametrize(
-    "pool, k, message",
-    [
-        (torch.zeros(1, 3, 2), 0, "k: expected"),
-        (torch.zeros(1, 3, 2, dtype=torch.int64), 1, "pool"),
-        (torch.full((1, 3, 2), torch.nan), 1, "pool"),
-        (torch.zeros(3, 2), 1, "pool, current"),
-    ],
-)
-def test_greedy_k_center_names_bad_input(pool, k, message):
-    with pytest.raises(ValueError, match=message):
-        greedy_k_center(pool, torch.zeros(1, 1, 2), k)
-    with pytest.raises(ValueError, match="current"):
-        greedy_k_center(torch.zeros(1, 3, 2), torch.full((1, 1, 2), torch.inf), 1)
-
-
-def test_cover_radius_of_many_points_is_that_of_all_parts():
-    points, centres = torch.randn(4000, 1), torch.randn(3000, 1)  # three parts
-    points[-1] = 50.0
-    assert cover_radius(points, centres).item() == (50.0 - centres.max()).item()
