@@ -35,8 +35,6 @@ def draw_histogram_assignment(
 
     Raises:
         ValueError: for another shape, a negative sharpness or an unknown cost.
-
-    Taught in notebook 01.
     """
     tokens, prototypes = torch.as_tensor(tokens).float(), torch.as_tensor(prototypes).float()
     if tokens.ndim != 2 or prototypes.ndim != 2 or tokens.shape[1:] != (2,) or prototypes.shape[1:] != (2,):

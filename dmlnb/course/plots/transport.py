@@ -36,8 +36,6 @@ def draw_transport(tokens: Tensor, prototypes: Tensor, mass: float = 0.3, sharpn
 
     Raises:
         ValueError: for another shape, or a mass or sharpness out of range.
-
-    Taught in notebook 02.
     """
     tokens, prototypes = torch.as_tensor(tokens).double(), torch.as_tensor(prototypes).double()
     if tokens.ndim != 2 or prototypes.ndim != 2 or tokens.shape[1:] != (2,) or prototypes.shape[1:] != (2,):
