@@ -1,6 +1,12 @@
-"""What every function does with its arguments first: one clear error naming the argument, and a dtype wide enough."""
+"""What every function does with its arguments first: one clear error naming the argument, and a dtype wide enough.
 
+Values are looked at only where there are any: while torch compiles, exports or transforms a program (`traced`), shapes
+and dtypes are checked and numbers are taken on trust.
+"""
+
+import math
 from contextlib import AbstractContextManager
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -13,7 +19,12 @@ def require_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
         raise ValueError(f"{name}: expected a floating-point tensor, got {got}")
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(f"{name}: expected shape (N, d) with N, d >= 1, got {tuple(embeddings.shape)}")
-    if not torch.isfinite(torch.stack(embeddings.detach().aminmax())).all():  # NaN is passed on by both
+    require_finite_values(embeddings, name)
+
+
+def require_finite_values(tensor: Tensor, name: str) -> None:
+    """Raise ValueError if the tensor holds NaN or infinity."""
+    if not traced() and not torch.isfinite(torch.stack(tensor.detach().aminmax())).all():  # both pass NaN on
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
 
 
@@ -21,6 +32,15 @@ def require_labels(
     labels: Tensor, num_rows: int, num_classes: int | None = None, name: str = "labels"
 ) -> None:
     """Raise ValueError unless `labels` is an integer vector (num_rows,) in 0 .. num_classes - 1."""
+    as_labels(labels, num_rows, num_classes, name)
+
+
+def as_labels(labels: Tensor, num_rows: int, num_classes: int | None = None, name: str = "labels") -> Tensor:
+    """The labels as int64, from integers of any width.
+
+    Raises:
+        ValueError: unless they are an integer vector (num_rows,) in 0 .. num_classes - 1.
+    """
     whole = isinstance(labels, Tensor) and not (
         labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
     )
@@ -29,26 +49,59 @@ def require_labels(
         raise ValueError(f"{name}: expected an integer tensor, got {got}")
     if labels.shape != (num_rows,):
         raise ValueError(f"{name}: expected shape ({num_rows},), one label a row, got {tuple(labels.shape)}")
-    if len(labels) and labels.min() < 0:
-        raise ValueError(f"{name}: expected labels >= 0, got {labels.min().item()}")
-    if num_classes is not None and len(labels) and labels.max() >= num_classes:
-        raise ValueError(f"{name}: expected labels < {num_classes}, got {labels.max().item()}")
+    labels = labels.long()  # torch cannot compare unsigned integers of 16, 32 and 64 bits
+    if traced() or not len(labels):
+        return labels
+    low, high = (bound.item() for bound in labels.aminmax())
+    if low < 0:
+        raise ValueError(f"{name}: expected labels >= 0 (and below 2**63), got {low}")
+    if num_classes is not None and high >= num_classes:
+        raise ValueError(f"{name}: expected labels < {num_classes}, got {high}")
+    return labels
+
+
+def as_int(number: int, name: str, least: int = 1) -> int:
+    """A whole number of Python, from one of Python or NumPy; ValueError below `least`."""
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+        raise ValueError(f"{name}: expected a whole number >= {least}, got {number!r}")
+    return int(number)
+
+
+def require_sizes(**sizes: int) -> None:
+    """Raise ValueError unless each of the sizes, given by name, is a whole number >= 1, of Python or NumPy."""
+    for name, size in sizes.items():
+        as_int(size, name)
 
 
 def require_positive(**numbers: float) -> None:
-    """Raise ValueError unless each of the numbers, given by name, is above zero."""
+    """Raise ValueError unless each of the numbers, given by name, is above zero, and finite."""
     for name, number in numbers.items():
-        if not number > 0:
-            raise ValueError(f"{name}: expected a number > 0, got {number}")
+        if not _is_number(number) or not 0 < number < math.inf:
+            raise ValueError(f"{name}: expected a number > 0, and finite, got {number!r}")
+
+
+def require_not_negative(**numbers: float) -> None:
+    """Raise ValueError unless each of the numbers, given by name, is zero or above, and finite."""
+    for name, number in numbers.items():
+        if not _is_number(number) or not 0 <= number < math.inf:
+            raise ValueError(f"{name}: expected a finite number >= 0, got {number!r}")
+
+
+def require_finite(**numbers: float) -> None:
+    """Raise ValueError unless each of the numbers, given by name, is finite."""
+    for name, number in numbers.items():
+        if not _is_number(number) or not -math.inf < number < math.inf:
+            raise ValueError(f"{name}: expected a finite number, got {number!r}")
+
+
+def _is_number(number: object) -> bool:
+    return isinstance(number, Real) or (isinstance(number, Tensor) and number.ndim == 0)
 
 
 def require_map(
     features: Tensor, channels: int | None = None, name: str = "features", *, finite: bool = False
 ) -> None:
-    """Raise ValueError unless `features` is floating point of shape (B, channels, H, W), not empty.
-
-    With `finite`, NaN and infinity are refused too (not while torch compiles or exports, which cannot look at values).
-    """
+    """Raise ValueError unless `features` is floating point of shape (B, channels, H, W), not empty; finite if asked."""
     axis = "d" if channels is None else channels
     fits = isinstance(features, Tensor) and features.ndim == 4 and 0 not in features.shape
     if (
@@ -59,8 +112,8 @@ def require_map(
         tensor = isinstance(features, Tensor)
         got = f"{features.dtype} {tuple(features.shape)}" if tensor else type(features).__name__
         raise ValueError(f"{name}: expected floating point of shape (B, {axis}, H, W), not empty, got {got}")
-    if finite and not torch.compiler.is_compiling() and not torch.isfinite(features).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    if finite:
+        require_finite_values(features, name)
 
 
 def wide(*tensors: Tensor) -> torch.dtype:
@@ -71,6 +124,23 @@ def wide(*tensors: Tensor) -> torch.dtype:
     return dtype
 
 
+def widest(tensor: Tensor) -> torch.dtype:
+    """The widest dtype of the tensor's device: float64, or float32 on one that has no float64."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
 def no_autocast(tensor: Tensor) -> AbstractContextManager:
     """A context in which autocast, if it is on for the tensor's device, is off."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def traced() -> bool:
+    """Whether torch compiles, exports or transforms (`torch.func`) the program: then no value can be looked at."""
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+
+
+def from_rank_0(*tensors: Tensor) -> None:
+    """Give the tensors, in place, the values of rank 0, where several processes train together; all must call it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for tensor in tensors:
+            torch.distributed.broadcast(tensor, src=0)

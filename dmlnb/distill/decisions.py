@@ -11,8 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import require_embeddings, require_labels
-from dmlnb.distill.codebook import kmeans, require_map
+from dmlnb._inputs import (
+    as_int,
+    as_labels,
+    from_rank_0,
+    no_autocast,
+    require_embeddings,
+    require_map,
+    require_sizes,
+    wide,
+    widest,
+)
+from dmlnb.distill.codebook import kmeans
 from dmlnb.geometry import pairwise_distances
 
 
@@ -43,8 +53,7 @@ class DecisionTemplates(nn.Module):
 
     def __init__(self, projection: Tensor, mean: Tensor, centres: Tensor, decisions: Tensor, subclasses: int):
         super().__init__()
-        if subclasses < 1:
-            raise ValueError(f"subclasses: expected >= 1, got {subclasses}")
+        subclasses = as_int(subclasses, "subclasses")
         if projection.ndim != 2 or (centres.shape[1:] + mean.shape) != projection.shape:
             raise ValueError(
                 "projection, mean, centres: expected (r, D), (D,) and (G, r), "
@@ -78,6 +87,8 @@ class DecisionTemplates(nn.Module):
     ) -> "DecisionTemplates":
         """Fit to the teacher's regions, each with the label of its image.
 
+        Where several processes train together, all call it, with the same classes, and all get what rank 0 fits.
+
         Args:
             features: `(N, D)`, any N.
             labels: `(N,)` in 0 .. C - 1, C >= 2; every class needs `subclasses` regions at least.
@@ -90,10 +101,8 @@ class DecisionTemplates(nn.Module):
             ValueError: for bad shapes, NaN, one class only, or a class with too few regions.
         """
         require_embeddings(features, "features")
-        require_labels(labels, len(features))
-        if subclasses < 1 or lda_dim < 1:
-            raise ValueError(f"subclasses, lda_dim: expected >= 1, got {subclasses}, {lda_dim}")
-        labels = labels.long().cpu()
+        labels = as_labels(labels, len(features)).cpu()
+        require_sizes(subclasses=subclasses, lda_dim=lda_dim)
         counts = torch.bincount(labels)
         if len(counts) < 2:
             raise ValueError("labels: expected two classes or more, got one")
@@ -103,26 +112,27 @@ class DecisionTemplates(nn.Module):
                 f"got {counts.min().item()} of class {counts.argmin().item()}"
             )
         projection, mean = discriminants(features, labels, lda_dim)
-        with torch.autocast("cpu", enabled=False):
+        with no_autocast(mean):
             z = (features.detach().float().cpu() - mean) @ projection.T  # (N, r)
         centres = torch.cat(
             [_class_centres(z[labels == c], subclasses, seed, iterations) for c in range(len(counts))]
         )
         own = _own_subclass(z, labels, centres, subclasses)  # h1, (N,)
-        return cls(projection, mean, centres, decision_matrix(z, own, centres), subclasses)
+        found = projection, mean, centres, decision_matrix(z, own, centres)
+        from_rank_0(*found)
+        return cls(*found, subclasses)
 
     @torch.no_grad()
     def subclass(self, features: Tensor, labels: Tensor) -> Tensor:
         """The nearest sub-class of the image's class, $g^\\star$: `(B, D, H, W), (B,) -> (B, H, W)`."""
-        require_map(features, self.projection.shape[1])
-        require_labels(labels, len(features), self.num_classes)
+        require_map(features, self.projection.shape[1], finite=True)
+        labels = as_labels(labels, len(features), self.num_classes)
         B, _, H, W = features.shape
-        wide = torch.promote_types(features.dtype, torch.float32)
-        tokens = features.to(wide).flatten(2).mT  # (B, n, D)
-        with torch.autocast(features.device.type, enabled=False):
-            z = (tokens - self.mean.to(wide)) @ self.projection.T.to(wide)  # (B, n, r)
-        labels = labels.long()
-        blocks = self.centres.to(wide).view(self.num_classes, self.subclasses, -1)[
+        dtype = wide(features)
+        tokens = features.to(dtype).flatten(2).mT  # (B, n, D)
+        with no_autocast(features):
+            z = (tokens - self.mean.to(dtype)) @ self.projection.T.to(dtype)  # (B, n, r)
+        blocks = self.centres.to(dtype).view(self.num_classes, self.subclasses, -1)[
             labels.to(self.centres.device)
         ]
         nearest = pairwise_distances(z, blocks).argmin(
@@ -137,9 +147,7 @@ class DecisionTemplates(nn.Module):
 
     def sharpness(self) -> Tensor:
         """How much of each sub-class's decisions stays with its own class: `(G,)` in 0 .. 1."""
-        blocks = self.decisions.view(len(self.decisions), self.num_classes, self.subclasses).sum(
-            dim=2
-        )  # (G, C)
+        blocks = self.decisions.unflatten(1, (self.num_classes, self.subclasses)).sum(dim=2)  # (G, C)
         own = torch.arange(len(blocks), device=blocks.device) // self.subclasses
         return blocks.gather(1, own[:, None])[:, 0]
 
@@ -160,7 +168,7 @@ def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, T
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    points, labels = features.detach().double().cpu(), labels.long().cpu()
+    points, labels = features.detach().cpu().double(), labels.cpu().long()
     mean = points.mean(dim=0)
     points = points - mean
     alive = points.abs().amax(dim=0) > 0  # (D,)
@@ -200,18 +208,17 @@ def decision_matrix(z: Tensor, subclass: Tensor, centres: Tensor) -> Tensor:
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
     number = len(centres)
-    wide = torch.promote_types(z.dtype, torch.float32)  # counts are beyond float16
-    z, centres = z.to(wide), centres.to(wide)
-    count = torch.bincount(subclass, minlength=number).to(wide)  # (G,)
-    sums = torch.zeros_like(centres, dtype=torch.float64).index_add_(0, subclass, z.double())
+    dtype = wide(z)  # counts are beyond float16
+    z, centres = z.to(dtype), centres.to(dtype)
+    count = torch.bincount(subclass, minlength=number).to(dtype)  # (G,)
+    sums = torch.zeros_like(centres, dtype=widest(z)).index_add_(0, subclass, z.to(widest(z)))
     prototypes = torch.where(count[:, None] > 0, (sums / count.clamp(min=1)[:, None]).to(z.dtype), centres)
     decided = torch.cat(
         [pairwise_distances(part, prototypes).argmin(dim=1) for part in z.split(8192)]
     )  # h2, (N,)
     table = torch.bincount(subclass * number + decided, minlength=number**2).to(z.dtype).view(number, number)
-    on_centres = torch.nn.functional.one_hot(
-        pairwise_distances(centres, prototypes).argmin(dim=1), number
-    ).to(z.dtype)
+    winner = pairwise_distances(centres, prototypes).argmin(dim=1)  # (G,)
+    on_centres = torch.nn.functional.one_hot(winner, number).to(z.dtype)
     return torch.where(count[:, None] > 0, table / count.clamp(min=1)[:, None], on_centres)
 
 

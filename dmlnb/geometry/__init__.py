@@ -1,6 +1,5 @@
 """Geometry that several methods share: norms, distances, covering."""
 
-from dmlnb.geometry.batch import batch_distances
 from dmlnb.geometry.covering import (
     cover_radius,
     greedy_k_center,
@@ -13,7 +12,6 @@ from dmlnb.geometry.distances import inner_products, pairwise_distances
 from dmlnb.geometry.norms import clip_to_ball, normalize
 
 __all__ = [
-    "batch_distances",
     "clip_to_ball",
     "cover_radius",
     "greedy_k_center",

@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb._inputs import as_labels, require_embeddings, require_finite_values, wide, widest
 from dmlnb.geometry.distances import pairwise_distances
-from dmlnb.geometry.norms import _wide
 
-_BLOCK = 1 << 22  # distances at a time  # distances at a time
+_BLOCK = 1 << 22  # distances at a time
 
 
 def greedy_k_center(pool: Tensor, current: Tensor, k: int) -> Tensor:
@@ -38,12 +37,14 @@ def greedy_k_center(pool: Tensor, current: Tensor, k: int) -> Tensor:
             f"got {tuple(pool.shape)} and {tuple(current.shape)}"
         )
     for name, vectors in (("pool", pool), ("current", current)):
-        if not vectors.is_floating_point() or not torch.isfinite(vectors).all():
-            raise ValueError(f"{name}: expected finite floating point, got {vectors.dtype}, NaN or infinity")
+        if not vectors.is_floating_point():
+            raise ValueError(f"{name}: expected finite floating point, got {vectors.dtype}")
+        if vectors.numel():
+            require_finite_values(vectors, name)
     if not 1 <= k <= pool.shape[1]:
         raise ValueError(f"k: expected 1 .. {pool.shape[1]} (candidates a class), got {k}")
-    wide = torch.promote_types(_wide(pool), _wide(current))
-    pool, current = pool.to(wide), current.to(wide)
+    dtype = wide(pool, current)
+    pool, current = pool.to(dtype), current.to(dtype)
     rows = torch.arange(len(pool), device=pool.device)
     nearest = pool.new_full(pool.shape[:2], torch.inf)  # (C, b) squared distance to the nearest centre
     for centre in current.unbind(dim=1):
@@ -79,7 +80,7 @@ def cover_radius(points: Tensor, centres: Tensor) -> Tensor:
             "points, centres: expected (N, D) and (K, D), not empty, "
             f"got {tuple(points.shape)} and {tuple(centres.shape)}"
         )
-    rows = max(1, 2**22 // len(centres))  # at most 4 million distances at a time
+    rows = max(1, _BLOCK // len(centres))
     radii = [pairwise_distances(part, centres).amin(dim=1).amax() for part in points.split(rows)]
     return torch.stack(radii).amax()
 
@@ -130,18 +131,18 @@ def proxy_cover(embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
         raise ValueError(
             f"proxies: expected (C, K, {embeddings.shape[1]}), not empty, got {tuple(proxies.shape)}"
         )
-    require_labels(labels, len(embeddings), len(proxies))
-    wide = torch.promote_types(embeddings.dtype, torch.float32)
+    labels = as_labels(labels, len(embeddings), len(proxies))
+    dtype = wide(embeddings, proxies)
     # one sample against the K proxies of its class: (N, K)
     rows = max(1, _BLOCK // proxies[0].numel())
     nearest = torch.cat(
         [
-            pairwise_distances(x.unsqueeze(1), proxies[y].to(x)).flatten(1).amin(dim=1)
-            for x, y in zip(embeddings.to(wide).split(rows), labels.long().split(rows), strict=True)
+            pairwise_distances(x.unsqueeze(1), proxies.to(x)[y]).flatten(1).amin(dim=1)
+            for x, y in zip(embeddings.to(dtype).split(rows), labels.split(rows), strict=True)
         ]
     )
     radii = nearest.new_zeros(len(proxies))
-    return radii.scatter_reduce(0, labels.long(), nearest, "amax", include_self=True)
+    return radii.scatter_reduce(0, labels, nearest, "amax", include_self=True)
 
 
 def proxy_spread(proxies: Tensor) -> Tensor:
@@ -181,13 +182,13 @@ def interclass_distance(embeddings: Tensor, labels: Tensor) -> Tensor:
     Taught in notebook 04.
     """
     require_embeddings(embeddings)
-    require_labels(labels, len(embeddings))
+    labels = as_labels(labels, len(embeddings))
     if labels.min() == labels.max():
         raise ValueError("labels: expected at least two classes, got one")
     rows = max(1, _BLOCK // len(embeddings))
     total, pairs = 0.0, 0
     for x, y in zip(embeddings.split(rows), labels.split(rows), strict=True):
         other = y[:, None] != labels  # (rows, N)
-        total = total + pairwise_distances(x, embeddings).where(other, 0).double().sum()
+        total = total + pairwise_distances(x, embeddings).where(other, 0).sum(dtype=widest(x))
         pairs += int(other.sum())
     return total / pairs

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from dmlnb._inputs import wide
+
 
 def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     """Project vectors on the closed unit ball: $v / \\max(1, \\lVert v \\rVert)$.
@@ -20,7 +22,7 @@ def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code). Taught in notebooks 02
     and 04.
     """
-    norm = torch.linalg.vector_norm(v, dim=dim, keepdim=True, dtype=_wide(v))
+    norm = torch.linalg.vector_norm(v, dim=dim, keepdim=True, dtype=wide(v))
     return (v / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)
 
 
@@ -40,19 +42,14 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
         ValueError: for any other `how`.
     """
     if how == "sphere":
-        wide = v.to(_wide(v))
-        size = wide.detach().abs().amax(dim=-1, keepdim=True)  # squares beyond 1e15 or below 1e-15 need care
+        rows = v.to(wide(v))
+        size = rows.detach().abs().amax(dim=-1, keepdim=True)  # squares beyond 1e15 or below 1e-15 need care
         extreme = ((size > 1e15) & (size < torch.inf)) | ((size < 1e-15) & (size > 0))
-        wide = wide / torch.where(extreme, size, torch.ones_like(size))
-        norm = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-        return (wide / torch.where(norm > 0, norm, torch.ones_like(norm))).to(v.dtype)
+        rows = rows / torch.where(extreme, size, torch.ones_like(size))
+        norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+        return (rows / torch.where(norm > 0, norm, torch.ones_like(norm))).to(v.dtype)
     if how == "ball":
         return clip_to_ball(v)
     if how is None:
         return v
     raise ValueError(f"normalize, how: expected 'sphere', 'ball' or None, got {how!r}")
-
-
-def _wide(v: Tensor) -> torch.dtype:
-    """The dtype to compute in: that of `v`, at least float32."""
-    return torch.promote_types(v.dtype, torch.float32)

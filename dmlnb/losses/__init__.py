@@ -15,10 +15,8 @@ from dmlnb.losses.projection import AlternatingProjection
 from dmlnb.losses.proxies import (
     ProxyAnchorLoss,
     ProxyNCALoss,
-    SoftTripleLoss,
     proxy_anchor_loss,
     proxy_nca_loss,
-    soft_triple_loss,
 )
 from dmlnb.losses.relaxed import (
     RelaxedContrastiveLoss,
@@ -28,6 +26,7 @@ from dmlnb.losses.relaxed import (
     relaxed_labels,
     relaxed_multi_similarity_loss,
 )
+from dmlnb.losses.soft_triple import SoftTripleLoss, soft_triple_loss
 from dmlnb.losses.templates import TemplateSupervision, class_template_loss
 from dmlnb.losses.transfer import (
     DarkRankLoss,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_labels, require_positive
+from dmlnb._inputs import as_labels, require_embeddings, require_finite, require_positive, traced, wide
 from dmlnb.geometry import pairwise_distances
 
 
@@ -30,7 +30,7 @@ def pair_terms(
         margin: α > 0. A pair on the wrong side of β has ℓ > α.
 
     Returns:
-        `(A, N)`.
+        `(A, N)`, at least float32.
 
     Raises:
         ValueError: for bad shapes, NaN, or a margin that is not positive.
@@ -39,9 +39,10 @@ def pair_terms(
     """
     require_embeddings(anchors, "anchors")
     require_embeddings(points, "points")
-    require_labels(anchor_labels, len(anchors), name="anchor_labels")
-    require_labels(point_labels, len(points), name="point_labels")
+    anchor_labels = as_labels(anchor_labels, len(anchors), name="anchor_labels")
+    point_labels = as_labels(point_labels, len(points), name="point_labels")
     require_positive(margin=margin)
+    require_finite(boundary=boundary)
     distance = pairwise_distances(anchors, points)
     sign = torch.where(anchor_labels[:, None] == point_labels, 1.0, -1.0).to(distance)
     return (sign * (distance - boundary) + margin).clamp(min=0)
@@ -57,7 +58,7 @@ def violation_rate(terms: Tensor, threshold: float) -> Tensor:
         threshold: t > 0.
 
     Returns:
-        `(A,)` shares in 0 .. 1.
+        `(A,)` shares in 0 .. 1, at least float32.
 
     Raises:
         ValueError: for another shape, negative terms, or a threshold that is not positive.
@@ -65,6 +66,6 @@ def violation_rate(terms: Tensor, threshold: float) -> Tensor:
     Source: [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_positive(threshold=threshold)
-    if terms.ndim != 2 or 0 in terms.shape or not (terms >= 0).all():
+    if terms.ndim != 2 or 0 in terms.shape or not (traced() or (terms >= 0).all()):
         raise ValueError(f"terms: expected (A, N), not empty, not negative, got {tuple(terms.shape)}")
-    return (terms >= threshold).to(terms.dtype).mean(dim=1)
+    return (terms >= threshold).to(wide(terms)).mean(dim=1)

@@ -21,7 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dmlnb._inputs import require_embeddings, require_labels, require_positive
+from dmlnb._inputs import (
+    as_labels,
+    no_autocast,
+    require_embeddings,
+    require_positive,
+    require_sizes,
+    traced,
+    wide,
+)
 from dmlnb.prototypes import ridge_predictor
 
 
@@ -42,10 +50,11 @@ def class_halves(labels: Tensor) -> tuple[Tensor, Tensor]:
 
     Taught in notebook 03.
     """
-    require_labels(labels, len(labels))
-    classes, number = labels.long().unique(
-        return_inverse=True
-    )  # number: (N,) place of the class among `classes`
+    if traced():
+        raise ValueError(
+            "halves: expected a pair of index tensors where torch compiles, exports or transforms, got None"
+        )
+    classes, number = as_labels(labels, len(labels)).unique(return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"labels: expected at least two classes in the batch, got {len(classes)}")
     rows = torch.arange(len(labels), device=labels.device)
@@ -92,12 +101,12 @@ def cross_batch_loss(
     """
     require_embeddings(attributes, "attributes")
     require_embeddings(class_codes, "class_codes")
-    require_labels(labels, len(attributes), len(class_codes))
+    labels = as_labels(labels, len(attributes), len(class_codes))
     require_positive(ridge=ridge, scale=scale)
     first, second = class_halves(labels) if halves is None else _checked(halves, labels)
-    dtype = torch.promote_types(torch.promote_types(attributes.dtype, class_codes.dtype), torch.float32)
-    with torch.autocast(attributes.device.type, enabled=False):
-        z, codes, labels = attributes.to(dtype), class_codes.to(dtype), labels.long()
+    dtype = wide(attributes, class_codes)
+    with no_autocast(attributes):
+        z, codes = attributes.to(dtype), class_codes.to(dtype)
         fits = [
             ridge_predictor(z[half], codes[labels[half]], ridge) for half in (first, second)
         ]  # (m, d) each
@@ -109,15 +118,18 @@ def _checked(halves: tuple[Tensor, Tensor], labels: Tensor) -> list[Tensor]:
     if len(halves) != 2:
         raise ValueError(f"halves: expected a pair of index tensors, got {len(halves)}")
     rows = [torch.as_tensor(half, device=labels.device) for half in halves]
-    for half in rows:
-        whole = not half.is_floating_point() and half.dtype != torch.bool
-        if half.ndim != 1 or len(half) == 0 or not whole or half.min() < 0 or half.max() >= len(labels):
+    wholes = [not half.is_floating_point() and half.dtype != torch.bool for half in rows]
+    rows = [half.long() for half in rows]
+    for half, whole in zip(rows, wholes, strict=True):
+        inside = traced() or not len(half) or (half.min() >= 0 and half.max() < len(labels))
+        if half.ndim != 1 or len(half) == 0 or not whole or not inside:
             raise ValueError(f"halves: expected row numbers in 0 .. {len(labels) - 1}, not empty, got {half}")
-    shared = torch.isin(labels[rows[0].long()], labels[rows[1].long()])
-    if shared.any():
-        common = labels[rows[0].long()][shared].unique().tolist()
-        raise ValueError(f"halves: expected no class in both, got {common} in both")
-    return [half.long() for half in rows]
+    if not traced():
+        shared = torch.isin(labels[rows[0]], labels[rows[1]])
+        if shared.any():
+            common = labels[rows[0]][shared].unique().tolist()
+            raise ValueError(f"halves: expected no class in both, got {common} in both")
+    return rows
 
 
 class CrossBatchLoss(nn.Module):
@@ -140,8 +152,7 @@ class CrossBatchLoss(nn.Module):
 
     def __init__(self, num_classes: int, dim: int, ridge: float = 0.05, scale: float = 9.5):
         super().__init__()
-        if min(num_classes, dim) < 1:
-            raise ValueError(f"num_classes, dim: expected positive numbers, got {num_classes} and {dim}")
+        require_sizes(num_classes=num_classes, dim=dim)
         require_positive(ridge=ridge, scale=scale)
         self.class_codes = nn.Parameter(torch.randn(num_classes, dim) * (2 / num_classes) ** 0.5)
         self.ridge, self.scale = ridge, scale

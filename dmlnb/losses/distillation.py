@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softmax
 
-from dmlnb._inputs import require_embeddings, require_positive
+from dmlnb._inputs import require_embeddings, require_map, require_positive, traced, wide
 
 
 def template_kl(scores: Tensor, targets: Tensor) -> Tensor:
@@ -31,13 +31,14 @@ def template_kl(scores: Tensor, targets: Tensor) -> Tensor:
         raise ValueError(
             f"scores, targets: expected one shape (B, K, H, W), got {tuple(scores.shape)}, {tuple(targets.shape)}"
         )
-    if not torch.isfinite(scores).all():
-        raise ValueError("scores: expected finite numbers, got NaN or infinity")
-    wide = torch.promote_types(scores.dtype, torch.float32)
-    targets = targets.detach().to(wide)
-    if not ((targets >= 0).all() and torch.allclose(targets.sum(dim=1), targets.new_ones(()), atol=1e-2)):
+    require_map(scores, name="scores", finite=True)
+    dtype = wide(scores, targets)
+    targets = targets.detach().to(dtype)
+    if not traced() and not (
+        (targets >= 0).all() and torch.allclose(targets.sum(dim=1), targets.new_ones(()), atol=1e-2)
+    ):
         raise ValueError("targets: expected distributions, >= 0 with sum 1 over the templates, got others")
-    divergence = torch.xlogy(targets, targets) - targets * log_softmax(scores.to(wide), dim=1)
+    divergence = torch.xlogy(targets, targets) - targets * log_softmax(scores.to(dtype), dim=1)
     return divergence.sum(dim=1).mean()
 
 
@@ -67,7 +68,7 @@ def hinton_kd(logits: Tensor, teacher_logits: Tensor, temperature: float = 4.0) 
         raise ValueError(
             f"teacher_logits: expected {tuple(logits.shape)} as logits, got {tuple(teacher_logits.shape)}"
         )
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    target = softmax(teacher_logits.detach().to(wide) / temperature, dim=1)
-    belief = log_softmax(logits.to(wide) / temperature, dim=1)
+    dtype = wide(logits, teacher_logits)
+    target = softmax(teacher_logits.detach().to(dtype) / temperature, dim=1)
+    belief = log_softmax(logits.to(dtype) / temperature, dim=1)
     return temperature**2 * (torch.xlogy(target, target) - target * belief).sum(dim=1).mean()

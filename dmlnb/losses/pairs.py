@@ -14,33 +14,33 @@ import torch
 from torch import Tensor
 
 from dmlnb import geometry
-from dmlnb._inputs import require_embeddings, require_labels, require_positive
+from dmlnb._inputs import as_labels, require_embeddings, require_finite, require_positive, traced, wide
 
 
-def active_mean(terms: Tensor) -> Tensor:
-    """Mean of the positive entries, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
-    active = terms > 0
+def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the positive terms in the mask, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
+    active = (terms > 0) & mask
     return terms.where(active, 0).sum() / active.sum().clamp(min=1)
 
 
 def _compare(embeddings, labels, references, reference_labels, normalize):
     """Normalised anchors and references, and the masks of positive and negative pairs, each (N, M)."""
     require_embeddings(embeddings)
-    require_labels(labels, len(embeddings))
+    labels = as_labels(labels, len(embeddings))
     if (references is None) != (reference_labels is None):
         raise ValueError("references, reference_labels: expected both or neither")
-    wide = torch.promote_types(embeddings.dtype, torch.float32)
-    anchors = geometry.normalize(embeddings.to(wide), normalize)
     if references is None:
+        anchors = geometry.normalize(embeddings.to(wide(embeddings)), normalize)
         same = labels[:, None] == labels
         itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         return anchors, anchors, same & ~itself, ~same
     require_embeddings(references, "references")
-    require_labels(reference_labels, len(references), name="reference_labels")
+    reference_labels = as_labels(reference_labels, len(references), name="reference_labels")
     if references.shape[1] != embeddings.shape[1]:
         raise ValueError(f"references: expected {embeddings.shape[1]} coordinates, got {references.shape[1]}")
     same = labels[:, None] == reference_labels
-    return anchors, geometry.normalize(references.to(wide), normalize), same, ~same
+    dtype = wide(embeddings, references)
+    return *(geometry.normalize(x.to(dtype), normalize) for x in (embeddings, references)), same, ~same
 
 
 def contrastive_loss(
@@ -74,11 +74,12 @@ def contrastive_loss(
 
     Source: [hadsell2006contrastive]; form and defaults [gurbuz2024ccp]. Taught in notebook 00.
     """
+    require_finite(positive_margin=positive_margin, negative_margin=negative_margin)
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)  # (N, M)
-    pull = active_mean((distance - positive_margin).where(positive, 0))
-    push = active_mean((negative_margin - distance).where(negative, 0))
+    pull = active_mean(distance - positive_margin, positive)
+    push = active_mean(negative_margin - distance, negative)
     return pull + push
 
 
@@ -98,6 +99,7 @@ def cosine_contrastive_loss(
     Args, errors and source as `contrastive_loss`; `margin` is the similarity below which a negative pair
     costs nothing. Taught in notebook 04.
     """
+    require_finite(margin=margin)
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     similarity = geometry.inner_products(anchors, others)  # (N, M)
@@ -120,16 +122,22 @@ def triplet_loss(
     $$ \\overline{(d_{ap} - d_{an} + m)_+} \\quad\\text{over active triplets} $$
 
     Args and errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (P, M) numbers
-    for P positive pairs.
+    for P positive pairs, and of (N, M, M) where torch compiles, exports or transforms the program.
 
     Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp]. Taught in notebook 04.
     """
+    require_finite(margin=margin)
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)
+    if (
+        traced()
+    ):  # how many positive pairs there are is not known: all pairs are candidates, N M numbers an anchor
+        violation = distance[:, :, None] - distance[:, None, :] + margin  # (N, M, M)
+        return active_mean(violation, positive[:, :, None] & negative[:, None, :])
     anchor, partner = positive.nonzero(as_tuple=True)  # (P,) each: the positive pairs
     violation = distance[anchor, partner, None] - distance[anchor] + margin  # (P, M)
-    return active_mean(violation.where(negative[anchor], 0))
+    return active_mean(violation, negative[anchor])
 
 
 def multi_similarity_loss(
@@ -154,6 +162,7 @@ def multi_similarity_loss(
     Source: [wang2019multisimilarity]; no mining and defaults [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_positive(alpha=alpha, beta=beta)
+    require_finite(base=base)
     pairs = _compare(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     similarity = geometry.inner_products(anchors, others)  # (N, M)

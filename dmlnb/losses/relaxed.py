@@ -16,9 +16,8 @@ Several views of each image are stacked view after view, rows [view 1 of all ima
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import require_embeddings, require_positive
-from dmlnb.geometry import normalize
-from dmlnb.geometry.batch import batch_distances
+from dmlnb._inputs import as_int, require_embeddings, require_not_negative, require_positive, traced, wide
+from dmlnb.geometry import normalize, pairwise_distances
 from dmlnb.losses.pairs import log1p_sum_exp
 
 
@@ -45,8 +44,8 @@ def relaxed_labels(source: Tensor, *, sigma: float = 1.0) -> Tensor:
     """
     require_positive(sigma=sigma)
     require_embeddings(source, "source")
-    unit = normalize(source.to(torch.promote_types(source.dtype, torch.float32)))
-    return torch.exp(-batch_distances(unit).square() / sigma)
+    unit = normalize(source.to(wide(source)))
+    return torch.exp(-pairwise_distances(unit, unit).square() / sigma)
 
 
 def relative_distances(target: Tensor) -> Tensor:
@@ -70,7 +69,7 @@ def relative_distances(target: Tensor) -> Tensor:
     Source: [kim2021relaxed]. Taught in notebook 07.
     """
     require_embeddings(target, "target")
-    distance = batch_distances(target)
+    distance = pairwise_distances(target, target)
     mean = distance.mean(dim=1, keepdim=True)  # (n, 1)
     return distance / torch.where(mean > 0, mean, torch.ones_like(mean))
 
@@ -138,7 +137,7 @@ def relaxed_multi_similarity_loss(
     relative = relative_distances(target)
     labels = _require_pair_labels(labels, relative, delta)
     n = len(target)
-    if views < 1 or n % views:
+    if n % as_int(views, "views"):
         raise ValueError(f"views: expected a divisor of the {n} rows, got {views}")
     image = torch.arange(n, device=target.device) % (n // views)  # which image row i shows
     labels = labels.masked_fill(image[:, None] == image, 1)
@@ -158,6 +157,7 @@ class RelaxedContrastiveLoss(nn.Module):
     def __init__(self, sigma: float = 1.0, delta: float = 1.0):
         super().__init__()
         require_positive(sigma=sigma)
+        require_not_negative(delta=delta)
         self.sigma, self.delta = sigma, delta
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
@@ -174,6 +174,7 @@ class RelaxedMultiSimilarityLoss(nn.Module):
     def __init__(self, sigma: float = 1.0, delta: float = 1.0, alpha: float = 1.0, beta: float = 2.0):
         super().__init__()
         require_positive(sigma=sigma, alpha=alpha, beta=beta)
+        require_not_negative(delta=delta)
         self.sigma, self.delta, self.alpha, self.beta = sigma, delta, alpha, beta
 
     def forward(self, target: Tensor, source: Tensor, views: int = 2) -> Tensor:
@@ -184,12 +185,11 @@ class RelaxedMultiSimilarityLoss(nn.Module):
 
 def _require_pair_labels(labels: Tensor, relative: Tensor, delta: float) -> Tensor:
     """Labels in the dtype of the distances, with 1 on the diagonal."""
-    if not delta >= 0:
-        raise ValueError(f"delta: expected a margin >= 0, got {delta}")
+    require_not_negative(delta=delta)
     if labels.shape != relative.shape:
         n = len(relative)
         raise ValueError(f"labels: expected shape ({n}, {n}), one a pair of rows, got {tuple(labels.shape)}")
     labels = labels.detach().to(relative.dtype)
-    if not ((labels >= 0) & (labels <= 1)).all():
+    if not traced() and not ((labels >= 0) & (labels <= 1)).all():
         raise ValueError(f"labels: expected numbers in 0 .. 1, got {labels.min():.3g} .. {labels.max():.3g}")
     return labels.masked_fill(torch.eye(len(labels), dtype=torch.bool, device=labels.device), 1)

@@ -4,16 +4,13 @@ All are called `loss(target (n, d_t), source (n, d_s))`; the dimensions may diff
 Half precision is computed in float32. Losses that copy feature maps instead are in `dmlnb.losses.hints`.
 """
 
-from itertools import permutations
-
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import huber_loss
 
-from dmlnb._inputs import require_embeddings, require_positive
-from dmlnb.geometry import inner_products, normalize
-from dmlnb.geometry.batch import batch_distances
+from dmlnb._inputs import as_int, require_embeddings, require_finite, require_positive, traced, wide
+from dmlnb.geometry import inner_products, normalize, pairwise_distances
 from dmlnb.losses.pairs import triplet_loss
 
 BLOCK = 1 << 18  # numbers of an angle table that are worked on at a time: they stay in the cache
@@ -66,11 +63,28 @@ class RelationalAngleLoss(nn.Module):
         with torch.no_grad():
             source_distance = _mean_distance_one(source)
         target_distance = _mean_distance_one(target)
-        return _AngleDifference.apply(target_distance, source_distance.to(target_distance.dtype))
+        both = target_distance, source_distance.to(target_distance.dtype)
+        return angle_difference(*both) if traced() else _AngleDifference.apply(*both)
+
+
+def angle_difference(distance: Tensor, source_distance: Tensor) -> Tensor:
+    """The formula of `RelationalAngleLoss`, from two (n, n) tables of distances, with all n³ angles at once."""
+    return huber_loss(_angles(distance), _angles(source_distance))
+
+
+def _angles(distance: Tensor) -> Tensor:
+    """Cosines of the angles at i between j and k, by the law of cosines: (n, n) -> (n, n, n)."""
+    to_j, to_k, opposite = distance[:, :, None], distance[:, None, :], distance[None]
+    return (to_j**2 + to_k**2 - opposite**2) * _inverse(to_j) * _inverse(to_k) / 2
+
+
+def _inverse(distance: Tensor) -> Tensor:
+    """1 / distance, and 0 where the distance is 0."""
+    return distance.where(distance > 0, torch.inf).reciprocal()
 
 
 class _AngleDifference(torch.autograd.Function):
-    """Mean Huber difference of all angles, from two (n, n) tables of distances; the gradient in the same sweep."""
+    """`angle_difference` a few anchors at a time: n² numbers are kept, and the gradient is found in the same sweep."""
 
     @staticmethod
     def forward(ctx, distance: Tensor, source_distance: Tensor) -> Tensor:
@@ -99,13 +113,9 @@ class _AngleDifference(torch.autograd.Function):
 
 
 def _cosines(squared: Tensor, inverse: Tensor, anchors: Tensor) -> Tensor:  # -> (b, n, n)
+    """The angles at some of the anchors."""
     cosine = squared[anchors, :, None] + squared[anchors, None, :]
     return cosine.sub_(squared).mul_(inverse[anchors, :, None]).mul_(inverse[anchors, None, :] / 2)
-
-
-def _inverse(distance: Tensor) -> Tensor:
-    """1 / distance, and 0 where the distance is 0."""
-    return distance.where(distance > 0, torch.inf).reciprocal()
 
 
 class ProbabilisticTransferLoss(nn.Module):
@@ -141,7 +151,7 @@ class ProbabilisticTransferLoss(nn.Module):
 
     @staticmethod
     def _probabilities(x: Tensor) -> Tensor:
-        unit = normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
+        unit = normalize(x.to(wide(x)))
         kernel = (1 + inner_products(unit, unit)).clamp(min=0) / 2
         return kernel / kernel.sum(dim=1, keepdim=True)
 
@@ -153,13 +163,11 @@ class DarkRankLoss(nn.Module):
 
     $$ P(\\pi) = \\prod_{k=1}^K \\frac{e^{S_{\\pi_k}}}{\\sum_{l \\ge k} e^{S_{\\pi_l}}} . $$
 
-    Hard: minus the log of the target's probability of the source's own ranking, mean over anchors. Soft: the
-    divergence KL(source || target) over all K! rankings; it becomes the hard one as the source's scores grow.
+    The loss is minus the log of the target's probability of the source's own ranking, mean over anchors.
 
     Args:
         alpha, beta: of the score, > 0.
         list_length: K; fewer where the batch has fewer other rows.
-        soft: all rankings of the list instead of the source's.
         margin: of the triplet loss that is added when class labels are given.
 
     Shape:
@@ -177,41 +185,27 @@ class DarkRankLoss(nn.Module):
         alpha: float = 3.0,
         beta: float = 3.0,
         list_length: int = 4,
-        soft: bool = False,
         margin: float = 0.2,
     ):
         super().__init__()
-        require_positive(alpha=alpha, beta=beta, list_length=list_length)
-        self.alpha, self.beta, self.list_length, self.soft, self.margin = (
-            alpha,
-            beta,
-            list_length,
-            soft,
-            margin,
-        )
+        require_positive(alpha=alpha, beta=beta)
+        require_finite(margin=margin)
+        self.alpha, self.beta, self.margin = alpha, beta, margin
+        self.list_length = as_int(list_length, "list_length")
 
     def forward(self, target: Tensor, source: Tensor, labels: Tensor | None = None) -> Tensor:
         _require_pair(target, source)
         itself = torch.eye(len(source), dtype=torch.bool, device=source.device)
         with torch.no_grad():
-            source_scores = self._scores(source)
-            ranked = source_scores.masked_fill(itself, -torch.inf)
+            scores = self._scores(source).masked_fill(itself, -torch.inf)
             length = min(self.list_length, len(source) - 1)
-            order = ranked.topk(length, dim=1).indices  # (n, K), nearest first
-        scores = self._scores(target).gather(1, order)
-        if self.soft:
-            every = torch.tensor(
-                list(permutations(range(length))), dtype=torch.int64, device=order.device
-            )  # (K!, K)
-            wanted = _log_likelihood(source_scores.gather(1, order)[:, every]).to(scores.dtype)  # (n, K!)
-            loss = (wanted.exp() * (wanted - _log_likelihood(scores[:, every]))).sum(dim=1).mean()
-        else:
-            loss = -_log_likelihood(scores).mean()
+            order = scores.topk(length, dim=1).indices  # (n, K), nearest first
+        loss = -_log_likelihood(self._scores(target).gather(1, order)).mean()
         return loss if labels is None else loss + triplet_loss(target, labels, margin=self.margin)
 
     def _scores(self, x: Tensor) -> Tensor:
-        unit = normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
-        return -self.alpha * batch_distances(unit) ** self.beta
+        unit = normalize(x.to(wide(x)))
+        return -self.alpha * pairwise_distances(unit, unit) ** self.beta
 
 
 def _log_likelihood(scores: Tensor) -> Tensor:
@@ -222,7 +216,7 @@ def _log_likelihood(scores: Tensor) -> Tensor:
 
 def _mean_distance_one(x: Tensor) -> Tensor:
     """Distances in units of their mean over the pairs that do not coincide; zeros if all do."""
-    distance = batch_distances(x)
+    distance = pairwise_distances(x, x)
     mean = distance.sum() / (distance > 0).sum().clamp(min=1)
     return distance / torch.where(mean > 0, mean, torch.ones_like(mean))
 

@@ -24,8 +24,8 @@ class AttributeNet(EmbeddingNet):
     """
 
     def __init__(self, backbone, pooling, dim: int = 64, *, project: str = "before"):
-        if not hasattr(pooling, "pool"):
-            raise ValueError(f"pooling: expected a method 'pool', got {type(pooling).__name__}")
+        if not hasattr(pooling, "prototypes"):
+            raise ValueError(f"pooling: expected one with prototypes, got {type(pooling).__name__}")
         super().__init__(backbone, pooling, dim, project=project)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:

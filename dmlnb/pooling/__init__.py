@@ -1,10 +1,11 @@
 """Pooling: from a map of local features to one vector an image."""
 
 from dmlnb.pooling.attention import AttentionPooling
-from dmlnb.pooling.costs import PooledFeatures, prototype_costs
+from dmlnb.pooling.costs import prototype_costs
 from dmlnb.pooling.gates import gates_of_mass
 from dmlnb.pooling.gsp import GeneralizedSumPooling
 from dmlnb.pooling.histogram import HistogramPooling, hard_histogram, soft_assignment, soft_histogram
+from dmlnb.pooling.pooled import PooledFeatures
 from dmlnb.pooling.simple import (
     GeneralizedMeanPooling,
     GlobalAveragePooling,

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from dmlnb.pooling.costs import PooledFeatures, prototype_costs, weighted_sum
-from dmlnb.pooling.transport import token_scores
+from dmlnb._inputs import require_not_negative, require_sizes
+from dmlnb.pooling.costs import prototype_costs
+from dmlnb.pooling.pooled import PooledFeatures, weighted_sum
+from dmlnb.pooling.transport import token_assignment, token_scores
 
 
 class AttentionPooling(nn.Module):
@@ -25,27 +27,28 @@ class AttentionPooling(nn.Module):
         features (B, d, H, W) -> (B, d), in the dtype of the features.
 
     Raises:
-        ValueError: for sizes that are not positive, features of another shape, NaN, a negative sharpness.
+        ValueError: for sizes or a sharpness out of range, features of another shape, NaN.
 
     Taught in notebook 02.
     """
 
     def __init__(self, dim: int, num_prototypes: int = 64, sharpness: float = 5.0):
         super().__init__()
-        if dim < 1 or num_prototypes < 1:
-            raise ValueError(f"dim, num_prototypes: expected positive sizes, got {dim} and {num_prototypes}")
+        require_sizes(dim=dim, num_prototypes=num_prototypes)
+        require_not_negative(sharpness=sharpness)
         self.sharpness = sharpness
         self.prototypes = nn.Parameter(nn.functional.normalize(torch.randn(num_prototypes, dim)))  # (m, d)
 
     def forward(self, features: Tensor) -> Tensor:
-        cost = prototype_costs(features, self.prototypes)  # (B, m, n)
-        return weighted_sum(features, torch.softmax(token_scores(cost, self.sharpness), dim=1))
+        return weighted_sum(features, self._weights(prototype_costs(features, self.prototypes)))
 
     def pool(self, features: Tensor) -> PooledFeatures:
         """Vector, weights and attributes: (B, d, H, W) -> `PooledFeatures`."""
         cost = prototype_costs(features, self.prototypes)  # (B, m, n)
-        weights = torch.softmax(token_scores(cost, self.sharpness), dim=1)  # (B, n)
-        assignment = torch.softmax(-self.sharpness * cost, dim=1)  # (B, m, n)
-        attributes = (assignment * weights[:, None, :]).sum(dim=2)  # (B, m)
+        weights = self._weights(cost)  # (B, n)
+        attributes = (token_assignment(cost, self.sharpness) * weights[:, None, :]).sum(dim=2)  # (B, m)
         maps = weights.unflatten(1, features.shape[2:])
         return PooledFeatures(weighted_sum(features, weights), maps, attributes)
+
+    def _weights(self, cost: Tensor) -> Tensor:  # (B, m, n) -> (B, n)
+        return torch.softmax(token_scores(cost, self.sharpness), dim=1)

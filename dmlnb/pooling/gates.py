@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from dmlnb._inputs import traced, widest
+
 MAX_STEPS = 100  # never met: 3 are usual, 7 the most that are needed; bisection alone would need about 60
+FIXED_STEPS = (
+    10  # where torch compiles, exports or transforms the program, and cannot ask whether they are enough
+)
 
 
 def gates_of_mass(scores: Tensor, mass: float | Tensor) -> tuple[Tensor, Tensor, int]:
@@ -43,12 +48,11 @@ def gates_of_mass(scores: Tensor, mass: float | Tensor) -> tuple[Tensor, Tensor,
 
 def as_mass(mass: float | Tensor, scores: Tensor) -> Tensor:
     """The mass of each image, (B,), in float64 where the device has it; checked."""
-    wide = torch.float32 if scores.device.type == "mps" else torch.float64
     if isinstance(mass, Tensor):
         if mass.shape not in ((), scores.shape[:1]) or not mass.is_floating_point():
             got = f"{mass.dtype} {tuple(mass.shape)}"
             raise ValueError(f"mass: expected floating point of shape () or ({len(scores)},), got {got}")
-        inside = bool(((mass > 0) & (mass <= 1)).all())
+        inside = traced() or bool(((mass > 0) & (mass <= 1)).all())
     elif isinstance(mass, Real):
         inside = 0 < mass <= 1
         mass = torch.tensor(float(mass), dtype=torch.float64)
@@ -56,16 +60,21 @@ def as_mass(mass: float | Tensor, scores: Tensor) -> Tensor:
         raise TypeError(f"mass: expected a number or a tensor, got {type(mass).__name__}")
     if not inside:
         raise ValueError(f"mass: expected a share in (0, 1], got {mass.tolist()}")
-    return mass.to(device=scores.device, dtype=wide).expand(len(scores))
+    return mass.to(device=scores.device, dtype=widest(scores)).expand(len(scores))
 
 
 class _Gates(torch.autograd.Function):
     """The gates at the root, with the gradient of the implicit function (formula in `gates_of_mass`)."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, scores: Tensor, mass: Tensor, logits: Tensor) -> Tensor:
-        ctx.save_for_backward(scores, mass, logits)
+    def forward(scores: Tensor, mass: Tensor, logits: Tensor) -> Tensor:
         return torch.sigmoid(logits)  # (B, n)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -75,13 +84,19 @@ class _Gates(torch.autograd.Function):
 class _GatesBackward(torch.autograd.Function):
     """The backward pass as a function: to differentiate it is an error instead of a wrong number."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, grad: Tensor, scores: Tensor, mass: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(grad: Tensor, scores: Tensor, mass: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         log_v = 2 * logsigmoid(logits) - logits  # log g(1 - g), (B, n)
         # As a softmax, v / sum(v) is defined even if every v underflows. At mass 1, v vanishes like exp(-s).
         share = torch.softmax(torch.where(mass[:, None] == 1, -scores, log_v), dim=1)
         mean = (share * grad).sum(dim=1, keepdim=True)  # the v-weighted average token, (B, 1)
         return log_v.exp() * (grad - mean), scores.shape[1] * mean.squeeze(1)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+        pass
 
     @staticmethod
     def backward(ctx, *_):
@@ -116,7 +131,7 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
     is_top, is_rest = is_top.to(scores.dtype), (~is_top).to(scores.dtype)
     extra_top, extra_rest = excess.clamp(min=tiny), (-excess).clamp(min=tiny)
     t, iterations = torch.zeros_like(centre), 0
-    for _ in range(MAX_STEPS):
+    for _ in range(FIXED_STEPS if traced() else MAX_STEPS):
         iterations += 1
         h = torch.sigmoid(torch.addcmul(logits, side, t))
         rest = (h * is_rest).sum(dim=1, keepdim=True) + extra_rest
@@ -127,7 +142,7 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
         close = (error.abs() < eps**0.5) | (mass == 1)  # one step squares the error: the next one is the last
         low, high = torch.where(error < 0, t, low), torch.where(error < 0, high, t)
         t = torch.where(close | ((newton > low) & (newton < high)), newton, (low + high) / 2)
-        if close.all():
+        if not traced() and close.all():
             break
     logits = torch.where(mass == 1, torch.inf, t + (scores + centre))
     return logits, torch.where(mass == 1, torch.inf, t + centre), iterations

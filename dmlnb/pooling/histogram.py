@@ -15,8 +15,9 @@ Source: [gurbuz2023xml], appendix. Taught in notebook 01.
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import require_map, require_not_negative, require_sizes
 from dmlnb.geometry import clip_to_ball, inner_products, pairwise_distances
-from dmlnb.pooling.costs import PooledFeatures, require_maps
+from dmlnb.pooling.pooled import PooledFeatures
 from dmlnb.pooling.simple import global_average_pool
 
 
@@ -59,8 +60,7 @@ def soft_assignment(features: Tensor, prototypes: Tensor, sharpness: float, *, c
 
     Source: [gurbuz2023xml], appendix, smoothed by entropy. Taught in notebook 01.
     """
-    if not 0 <= float(sharpness) < float("inf"):
-        raise ValueError(f"sharpness: expected a finite number >= 0, got {sharpness}")
+    require_not_negative(sharpness=sharpness)
     return torch.softmax(sharpness * _scores(features, prototypes, cost), dim=2)
 
 
@@ -105,6 +105,10 @@ class HistogramPooling(nn.Module):
     The histogram is for training (`CrossBatchLoss`); retrieval uses x, so that nothing is paid for it in use. The
     features are clipped to the unit ball, the prototypes are left as they are learned.
 
+    `forward` does not use the prototypes, so they get a gradient only where a loss takes the attributes of `pool`. In
+    `DistributedDataParallel`, wrap a module that calls `pool` in its forward pass, or set
+    `find_unused_parameters=True`.
+
     Args:
         dim: size d of the features.
         num_prototypes: m.
@@ -123,17 +127,15 @@ class HistogramPooling(nn.Module):
 
     def __init__(self, dim: int, num_prototypes: int = 32, sharpness: float = 10.0, *, cost: str = "inner"):
         super().__init__()
-        if dim < 1 or num_prototypes < 1:
-            raise ValueError(f"dim, num_prototypes: expected positive sizes, got {dim} and {num_prototypes}")
-        if not 0 <= sharpness < float("inf"):
-            raise ValueError(f"sharpness: expected a finite number >= 0, got {sharpness}")
+        require_sizes(dim=dim, num_prototypes=num_prototypes)
+        require_not_negative(sharpness=sharpness)
         if cost not in ("inner", "euclidean"):
             raise ValueError(f"cost: expected 'inner' or 'euclidean', got {cost!r}")
         self.prototypes = nn.Parameter(nn.init.xavier_uniform_(torch.empty(num_prototypes, dim)))  # (m, d)
         self.sharpness, self.cost = sharpness, cost
 
     def forward(self, features: Tensor) -> Tensor:
-        require_maps(features, self.prototypes.shape[1])
+        require_map(features, self.prototypes.shape[1])
         return global_average_pool(features)
 
     def pool(self, features: Tensor) -> PooledFeatures:

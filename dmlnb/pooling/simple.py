@@ -6,6 +6,9 @@ Each is a function of the feature maps, with a thin module around it that stands
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import require_map, require_positive, wide
+from dmlnb.pooling.pooled import PooledFeatures
+
 
 def global_average_pool(features: Tensor) -> Tensor:
     """GAP: the mean of the local features, $\\frac1n \\sum_j f_j$.
@@ -21,7 +24,7 @@ def global_average_pool(features: Tensor) -> Tensor:
 
     Taught in notebooks 00 and 01.
     """
-    _require_maps(features)
+    require_map(features)
     return features.mean(dim=(2, 3))
 
 
@@ -30,7 +33,7 @@ def global_max_pool(features: Tensor) -> Tensor:
 
     Args, returns and errors as `global_average_pool`. Taught in notebook 00.
     """
-    _require_maps(features)
+    require_map(features)
     return features.amax(dim=(2, 3))
 
 
@@ -53,13 +56,19 @@ def generalized_mean_pool(features: Tensor, power: float | Tensor = 3.0, *, eps:
 
     Source: [radenovic2019gem]. Taught in notebook 00.
     """
-    _require_maps(features)
-    _require_power(power, eps)
-    wide = features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
-    clamped = wide.clamp(min=eps)
+    require_map(features)
+    if not isinstance(power, Tensor):  # to look at a learned one would wait for the GPU at every step
+        require_positive(power=power)
+    powers, largest = _powers(features, power, eps)
+    return (powers.mean(dim=(2, 3)).pow(1 / power) * largest).to(features.dtype)
+
+
+def _powers(features: Tensor, power: float | Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Features over the largest of their channel, to the power, (B, d, H, W); and those largest ones, (B, d)."""
+    require_positive(eps=eps)
+    clamped = features.to(wide(features)).clamp(min=eps)
     largest = clamped.amax(dim=(2, 3), keepdim=True).detach()  # (B, d, 1, 1)
-    mean = (clamped / largest).pow(power).mean(dim=(2, 3))  # (B, d)
-    return (mean.pow(1 / power) * largest[:, :, 0, 0]).to(features.dtype)
+    return (clamped / largest).pow(power), largest[:, :, 0, 0]
 
 
 class GlobalAveragePooling(nn.Module):
@@ -68,12 +77,27 @@ class GlobalAveragePooling(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return global_average_pool(features)
 
+    def pool(self, features: Tensor) -> PooledFeatures:
+        """Vector and weights, $w_j = 1/n$: (B, d, H, W) -> `PooledFeatures`."""
+        return PooledFeatures(self(features), _even_weights(features))
+
 
 class GlobalMaxPooling(nn.Module):
     """`global_max_pool` as a module, `(B, d, H, W) -> (B, d)`. Taught in notebook 00."""
 
     def forward(self, features: Tensor) -> Tensor:
         return global_max_pool(features)
+
+    def pool(self, features: Tensor) -> PooledFeatures:
+        """Vector and weights: (B, d, H, W) -> `PooledFeatures`.
+
+        A region's weight is the share of the channels whose maximum is there; the first of equal ones counts.
+        """
+        vector = self(features)
+        tokens = features.detach().flatten(2)  # (B, d, n)
+        won = tokens.new_zeros(tokens.shape, dtype=wide(features))
+        won = won.scatter(2, tokens.argmax(dim=2, keepdim=True), 1.0)
+        return PooledFeatures(vector, won.mean(dim=1).unflatten(1, features.shape[2:]))
 
 
 class GeneralizedMeanPooling(nn.Module):
@@ -92,23 +116,20 @@ class GeneralizedMeanPooling(nn.Module):
 
     def __init__(self, power: float = 3.0, *, learnable: bool = True, eps: float = 1e-6):
         super().__init__()
-        _require_power(power, eps)
+        require_positive(power=power, eps=eps)
         self.power = nn.Parameter(torch.tensor(float(power)), requires_grad=learnable)
         self.eps = eps
 
     def forward(self, features: Tensor) -> Tensor:
         return generalized_mean_pool(features, self.power, eps=self.eps)
 
-
-def _require_maps(features: Tensor) -> None:
-    if features.ndim != 4 or 0 in features.shape or not features.is_floating_point():
-        raise ValueError(
-            "features: expected floating point of shape (B, d, H, W), not empty, "
-            f"got {features.dtype} {tuple(features.shape)}"
-        )
+    def pool(self, features: Tensor) -> PooledFeatures:
+        """(B, d, H, W) -> `PooledFeatures`, weights $w_j = \\mathrm{mean}_c\\, f_{jc}^p / \\sum_i f_{ic}^p$."""
+        vector = self(features)
+        powers, _ = _powers(features, self.power, self.eps)  # (B, d, H, W)
+        return PooledFeatures(vector, (powers / powers.sum(dim=(2, 3), keepdim=True)).mean(dim=1))
 
 
-def _require_power(power: float | Tensor, eps: float) -> None:
-    # a learned power is not looked at: on a GPU that would wait for the device at every step
-    if (not isinstance(power, Tensor) and not power > 0) or not eps > 0:
-        raise ValueError(f"power, eps: expected positive numbers, got {power} and {eps}")
+def _even_weights(features: Tensor) -> Tensor:  # (B, d, H, W) -> (B, H, W), each 1/n
+    n = features.shape[2] * features.shape[3]
+    return features.new_full((len(features), *features.shape[2:]), 1 / n, dtype=wide(features))

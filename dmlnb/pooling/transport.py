@@ -4,13 +4,14 @@ The whole problem has one unknown number per image. Each token has a score, a si
 and the unknown shifts all scores until the gates average to the wanted share.
 """
 
-import math
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 
 import torch
 from torch import Tensor
 
+from dmlnb._inputs import require_not_negative, traced, wide
 from dmlnb.pooling.gates import as_mass, gates_of_mass
 
 
@@ -20,21 +21,31 @@ class TransportPlan:
 
     Attributes:
         gates: (B, n), in [0, 1]: the share of each token's mass that is shipped; their mean is `mass`.
-        assignment: (B, m, n): to which prototypes a token ships; sums to 1 over the prototypes.
-        plan: (B, m, n): shipped mass, `gates * assignment / n`; the sum over everything is `mass`.
-        residual: (B, n): mass that stays, `(1 - gates) / n`.
         weights: (B, n): the shipped mass as a distribution over tokens, `gates / (n * mass)`; sums to 1.
+        residual: (B, n): mass that stays, `(1 - gates) / n`.
         log_multiplier: (B,): tau, the shift of the scores; infinite at mass 1. Carries no gradient.
         iterations: Newton steps that the slowest image of the batch needed.
+        cost: (B, m, n), as it was given, at least float32.
+        sharpness: gamma.
     """
 
     gates: Tensor
-    assignment: Tensor
-    plan: Tensor
-    residual: Tensor
     weights: Tensor
+    residual: Tensor
     log_multiplier: Tensor
     iterations: int
+    cost: Tensor
+    sharpness: float
+
+    @cached_property
+    def assignment(self) -> Tensor:
+        """(B, m, n): to which prototypes a token ships; sums to 1 over the prototypes. Computed when asked for."""
+        return token_assignment(self.cost, self.sharpness)
+
+    @cached_property
+    def plan(self) -> Tensor:
+        """(B, m, n): shipped mass, `gates * assignment / n`; the sum over all is `mass`. Computed when asked for."""
+        return self.assignment * (self.gates / self.gates.shape[1])[:, None, :]
 
 
 def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> TransportPlan:
@@ -74,17 +85,13 @@ def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> T
 
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
-    scores = token_scores(cost, sharpness)
+    scores = token_scores(cost, sharpness)  # (B, n)
+    gates, log_multiplier, iterations = gates_of_mass(scores, mass)  # (B, n), (B,), in float64
     num_tokens = cost.shape[2]
-    gates, log_multiplier, iterations = gates_of_mass(scores, mass)  # (B, n), (B,)
     weights = gates / (num_tokens * as_mass(mass, scores)[:, None])  # (B, n)
     residual = (1 - gates) / num_tokens
-    assignment = torch.softmax(-sharpness * cost.to(scores.dtype), dim=1)  # (B, m, n)
-    plan = assignment * (gates / num_tokens).to(scores.dtype)[:, None, :]
-    gates, residual, weights, log_multiplier = (
-        tensor.to(scores.dtype) for tensor in (gates, residual, weights, log_multiplier)
-    )
-    return TransportPlan(gates, assignment, plan, residual, weights, log_multiplier, iterations)
+    narrow = (tensor.to(scores.dtype) for tensor in (gates, weights, residual, log_multiplier))
+    return TransportPlan(*narrow, iterations, cost.to(scores.dtype), sharpness)
 
 
 def token_scores(cost: Tensor, sharpness: float) -> Tensor:
@@ -94,14 +101,16 @@ def token_scores(cost: Tensor, sharpness: float) -> Tensor:
     """
     if not isinstance(sharpness, Real):
         raise TypeError(f"sharpness: expected a number, got {type(sharpness).__name__}")
-    if not 0 <= sharpness < math.inf:
-        raise ValueError(f"sharpness: expected a finite number >= 0, got {sharpness}")
+    require_not_negative(sharpness=sharpness)
     if cost.ndim != 3 or cost.numel() == 0 or not cost.is_floating_point():
         got = f"{cost.dtype} {tuple(cost.shape)}"
         raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")
-    if cost.dtype in (torch.float16, torch.bfloat16):
-        cost = cost.float()
-    scores = torch.logsumexp(-sharpness * cost, dim=1)  # (B, n)
-    if not torch.isfinite(scores).all():
+    scores = torch.logsumexp(-sharpness * cost.to(wide(cost)), dim=1)  # (B, n)
+    if not traced() and not torch.isfinite(scores).all():
         raise ValueError("cost: expected finite numbers, got NaN or infinity (or sharpness * cost overflows)")
     return scores
+
+
+def token_assignment(cost: Tensor, sharpness: float) -> Tensor:
+    """To which prototypes a token goes, $\\mathrm{softmax}_i(-\\gamma c_{ij})$: (B, m, n) -> (B, m, n)."""
+    return torch.softmax(-sharpness * cost, dim=1)

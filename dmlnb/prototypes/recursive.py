@@ -117,7 +117,9 @@ def kalman_update(prior: LinearFit, attributes: Tensor, targets: Tensor) -> Line
             f"attributes, targets: expected (N, {len(mean)}) and (N, {mean.shape[1]}), "
             f"got {tuple(attributes.shape)} and {tuple(targets.shape)}"
         )
-    z, y = attributes.to(mean), targets.to(mean)
+    z, y = (
+        x.to(mean.device).to(mean.dtype) for x in (attributes, targets)
+    )  # in this order: not every device has float64
     spread = z @ covariance  # (N, m), Z P
     noise = torch.eye(len(z), dtype=z.dtype, device=z.device)
     root = torch.linalg.cholesky(noise + spread @ z.T)  # (N, N)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_positive
+from dmlnb._inputs import no_autocast, require_embeddings, require_positive, traced, wide, widest
 
 
 def ridge_predictor(attributes: Tensor, targets: Tensor, ridge: float) -> Tensor:
@@ -13,7 +13,7 @@ def ridge_predictor(attributes: Tensor, targets: Tensor, ridge: float) -> Tensor
          = Z^\\top (Z Z^\\top + \\varepsilon I_N)^{-1} Y = (Z^\\top Z + \\varepsilon I_m)^{-1} Z^\\top Y $$
 
     There is no intercept: attributes that sum to 1 hold it already. Scaling the attributes by s is the same as
-    dividing the ridge by s². The smaller of the two systems is solved, by Cholesky, in float64.
+    dividing the ridge by s². The smaller of the two systems is solved, by Cholesky, in float64 where the device has it.
 
     Args:
         attributes: `(N, m)`, Z.
@@ -33,14 +33,13 @@ def ridge_predictor(attributes: Tensor, targets: Tensor, ridge: float) -> Tensor
     require_positive(ridge=ridge)
     if len(targets) != len(attributes):
         raise ValueError(f"targets: expected {len(attributes)} rows as attributes, got {len(targets)}")
-    dtype = torch.promote_types(torch.promote_types(attributes.dtype, targets.dtype), torch.float32)
-    with torch.autocast(attributes.device.type, enabled=False):
-        z, y = attributes.double(), targets.double()
+    with no_autocast(attributes):
+        z, y = attributes.to(widest(attributes)), targets.to(widest(attributes))
         few = len(z) < z.shape[1]  # fewer samples than prototypes: solve the (N, N) system
         system = z @ z.T if few else z.T @ z
         system = system + ridge * torch.eye(len(system), dtype=system.dtype, device=system.device)
         factor, failed = torch.linalg.cholesky_ex(system)
-        if failed or not torch.isfinite(factor).all():
+        if not traced() and (failed or not torch.isfinite(factor).all()):
             raise ValueError(f"ridge: expected more beside attributes of this size, got {ridge}")
         fit = z.T @ torch.cholesky_solve(y, factor) if few else torch.cholesky_solve(z.T @ y, factor)
-    return fit.to(dtype)
+    return fit.to(wide(attributes, targets))

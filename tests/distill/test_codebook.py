@@ -90,72 +90,6 @@ def test_fitting_is_kmeans():
     assert torch.equal(Codebook.fit(points, K, seed=2).centres, kmeans(points, K, seed=2))
 
 
-def test_a_stream_gives_the_same_groups_as_memory():
-    means, points = groups(each=200)
-    points = points[torch.randperm(len(points))]
-    book = Codebook.fit(lambda: points.split(77), 4, seed=3, sample=100)
-    assert torch.cdist(means, book.centres).amin(dim=1).max() < 0.1
-    exact = torch.stack(
-        [points[torch.cdist(points, book.centres).argmin(1) == k].mean(dim=0) for k in range(4)]
-    )
-    assert torch.allclose(book.centres, exact, atol=1e-5)  # means of all points, not of the sample
-
-
-def test_one_step_over_a_stream_is_lloyds_step():
-    from dmlnb.distill.codebook import _lloyd_step, _sample
-
-    points, centres = torch.randn(60, 2), torch.cat([torch.randn(3, 2), torch.full((1, 2), 99.0)])
-    winner = torch.cdist(points, centres).argmin(dim=1)
-    stepped = _lloyd_step(points.split(7), centres)
-    for k in range(3):
-        assert torch.allclose(stepped[k], points[winner == k].mean(dim=0), atol=1e-5)
-    assert torch.equal(stepped[3], centres[3])  # no points: it stays
-    sample = _sample(points.split(7), 20, seed=0)
-    assert sample.shape == (20, 2) and (torch.cdist(sample, points).amin(dim=1) < 1e-3).all()
-    assert len(sample.unique(dim=0)) == 20 and torch.equal(sample, _sample(points.split(7), 20, seed=0))
-
-
-def test_a_stream_is_sampled_evenly():
-    from dmlnb.distill.codebook import _sample
-
-    chunks = [torch.full((50, 1), float(i)) for i in range(40)]
-    kept = torch.cat([_sample(chunks, 200, seed) for seed in range(20)])  # (4000, 1)
-    assert len(_sample(chunks, 200, 0)) == 200
-    assert abs(kept.mean() - 19.5) < 1 and kept.min() == 0 and kept.max() == 39  # early and late chunks alike
-
-
-def test_a_sample_holds_the_rows_with_the_smallest_keys_whatever_the_chunks():
-    from dmlnb.distill.codebook import _sample
-
-    rows = torch.arange(1000.0)[:, None]
-    for size in (1000, 101, 16):
-        drawn = torch.Generator().manual_seed(4)
-        keys = torch.cat([torch.rand(len(chunk), generator=drawn) for chunk in rows.split(size)])
-        wanted = rows[keys.argsort()[:30].sort().values]
-        assert torch.equal(_sample(rows.split(size), 30, seed=4), wanted)
-    assert torch.equal(_sample(rows[:20].split(7), 30, seed=4), rows[:20])  # fewer rows than the sample
-
-
-def test_a_long_stream_is_seldom_sorted(monkeypatch):
-    from dmlnb.distill import codebook
-
-    sorts, smallest = [], codebook._smallest
-    monkeypatch.setattr(codebook, "_smallest", lambda *a: sorts.append(1) or smallest(*a))
-    assert len(codebook._sample(torch.randn(2000, 2).split(5), 20, seed=0)) == 20
-    assert len(sorts) < 20
-
-
-def test_one_iteration_of_a_stream():
-    points = torch.randn(100, 2)
-    assert torch.isfinite(Codebook.fit(lambda: points.split(30), 4, iterations=1).centres).all()
-
-
-def test_a_stream_that_cannot_start_again_is_named():
-    once = iter([torch.randn(9, 2)])
-    with pytest.raises(ValueError, match="a new pass each time"):
-        Codebook.fit(lambda: once, 2)
-
-
 def test_features_that_require_grad_can_be_clustered():
     assert not kmeans(torch.randn(9, 2, requires_grad=True), 2).requires_grad
 
@@ -174,14 +108,8 @@ def test_perplexity_counts_the_codes_in_use():
         (lambda: kmeans(torch.full((3, 2), 1e30) * torch.randn(3, 2), 2), "squared distances"),
         (lambda: kmeans(torch.randn(3, 2), 2, iterations=0), "iterations: expected"),
         (lambda: kmeans(torch.tensor([[1e300], [0.0]], dtype=torch.float64), 1), "squared distances"),
-        (
-            lambda: Codebook.fit(iter([torch.randn(3, 3, 2), torch.full((1, 3, 2), 1e30)]).__next__, 2),
-            "squared",
-        ),
-        (lambda: Codebook.fit(lambda: torch.randn(9, 2).split(3), 4, sample=3), "sample: expected 4"),
-        (lambda: Codebook.fit(lambda: torch.randn(9, 2).split(3), 2, iterations=0), "iterations: expected"),
-        (lambda: Codebook.fit(lambda: [], 2), "empty pass"),
-        (lambda: Codebook.fit([torch.randn(9, 2)], 2), "a function that starts a pass"),
+        (lambda: Codebook.fit(torch.randn(9, 2), 2, iterations=0), "iterations: expected"),
+        (lambda: Codebook.fit([torch.randn(9, 2)], 2), "features: expected a floating-point tensor"),
         (lambda: Codebook(torch.zeros(2)), "centres"),
         (lambda: Codebook(torch.zeros(2, 2), 0.0), "inverse_temperature"),
         (lambda: Codebook(torch.zeros(2, 2)).targets(torch.zeros(1, 3, 1, 1)), "of shape"),

@@ -156,7 +156,7 @@ def test_parts_that_do_not_fit_are_named():
     parts = dict(
         projection=torch.ones(2, 5), mean=torch.zeros(5), centres=torch.ones(4, 2), decisions=torch.eye(4)
     )
-    with pytest.raises(ValueError, match="subclasses: expected >= 1"):
+    with pytest.raises(ValueError, match="subclasses: expected a whole number >= 1"):
         DecisionTemplates(**parts, subclasses=0)
     with pytest.raises(ValueError, match="projection, mean, centres"):
         DecisionTemplates(**parts | {"projection": torch.ones(3, 5)}, subclasses=2)

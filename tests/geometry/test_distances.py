@@ -2,6 +2,8 @@ import itertools
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dmlnb.geometry import (
     clip_to_ball,
@@ -75,6 +77,133 @@ def test_pairwise_distances_of_half_precision_and_bad_shapes():
     assert pairwise_distances(torch.ones(2, 3).half(), torch.zeros(1, 3).half()).dtype == torch.float32
     with pytest.raises(ValueError, match="a, b"):
         pairwise_distances(torch.ones(2, 3), torch.ones(2, 4))
+
+
+def differences(a, b):
+    """The slow twin, in float64: every difference, one pair at a time in memory."""
+    return (a.double()[..., :, None, :] - b.double()[..., None, :, :]).norm(dim=-1)
+
+
+def two_sets(kind, dim):
+    """Two sets (60, d) and (50, d), large enough that the product is used, with near pairs among far ones."""
+    a, b = torch.randn(60, dim), torch.randn(50, dim)
+    b[:9] = a[:9] * (1 + 1e-6) + 1e-6 * torch.randn(9, dim)  # apart by a millionth of the norm
+    b[9] = a[9]
+    if kind == "cone":
+        axis = torch.randn(1, dim)
+        return axis + 3e-4 * a, axis + 3e-4 * b
+    if kind == "many":  # so many near pairs that all are computed from differences
+        return a[:1] + 1e-5 * a, a[:1] + 1e-5 * b + torch.arange(50)[:, None] % 2
+    if kind == "mixed":
+        return torch.cat([a, 1e-10 * a]), torch.cat([b, 1e-10 * b])
+    size = {"huge": 1e18, "tiny": 1e-20, "far": 1.0}[kind]
+    return size * a + 1000.0 * (kind == "far"), size * b + 1000.0 * (kind == "far")
+
+
+@pytest.mark.parametrize("dim", [2, 24, 512])
+@pytest.mark.parametrize("kind", ["cone", "many", "mixed", "huge", "tiny", "far"])
+def test_every_distance_is_right_to_1e_5_of_itself(kind, dim):
+    a, b = two_sets(kind, dim)
+    for x, y in ((a, b), (a, a), (b, a), (a.expand(2, -1, -1), b)):
+        found, right = pairwise_distances(x, y).double(), differences(x, y)
+        assert ((found - right).abs() <= 1e-5 * right).all()  # where the rows coincide: exactly 0
+
+
+def test_the_plain_formula_would_fail_that_test():
+    a, b = two_sets("far", 512)
+    squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
+    right = differences(a, b)
+    assert ((squared.clamp(min=0).sqrt() - right).abs() > 0.1 * right).any()
+
+
+@pytest.mark.parametrize("kind", ["cone", "many", "huge", "tiny", "far"])
+@pytest.mark.parametrize("same", [False, True])
+def test_the_gradient_is_that_of_the_differences_near_and_far(kind, same):
+    a, b = (x.requires_grad_() for x in two_sets(kind, 64))
+    b = a if same else b
+    weights = torch.rand(len(a), len(b))
+    found = torch.autograd.grad((weights * pairwise_distances(a, b)).sum(), {a, b})
+    apart = a.detach().double()[:, None] - b.detach().double()[None]  # (N, M, d)
+    pull = weights.double()[:, :, None] * torch.nan_to_num(apart / apart.norm(dim=2, keepdim=True))
+    right = {a: pull.sum(1) - pull.sum(0)} if same else {a: pull.sum(1), b: -pull.sum(0)}
+    for gradient, x in zip(found, {a, b}, strict=True):
+        assert (gradient - right[x]).abs().max() <= 1e-5 * weights.sum(0).max()
+
+
+def test_one_near_pair_pulls_along_its_own_difference():
+    a, b = two_sets("far", 64)
+    a.requires_grad_()
+    pairwise_distances(a, b)[3, 3].backward()
+    step = (a[3].detach() - b[3]).double()
+    assert torch.allclose(a.grad[3].double(), step / step.norm(), atol=1e-6)
+    assert (a.grad[:3] == 0).all() and (a.grad[4:] == 0).all()
+
+
+def test_coinciding_rows_are_at_zero_without_gradient():
+    a, b = two_sets("far", 128)
+    for x in (a, a.double()):
+        x = x.clone().requires_grad_()
+        distance = pairwise_distances(x, b.to(x))
+        assert distance[9, 9] == 0
+        distance[9, 9].backward()
+        assert (x.grad == 0).all()
+    same = torch.full((70, 128), 1e30, requires_grad=True)
+    distance = pairwise_distances(same, same)
+    distance.sum().backward()
+    assert (distance == 0).all() and (same.grad == 0).all()
+
+
+@pytest.mark.parametrize("by_product", [True, False])
+def test_first_and_second_derivatives(monkeypatch, by_product):
+    if by_product:
+        monkeypatch.setattr("dmlnb.geometry.distances.SMALL", 0)
+        monkeypatch.setattr("dmlnb.geometry.distances.FEW", 0)
+    n, m = 4, 3
+    a, b = torch.randn(2, n, 3, dtype=torch.float64), torch.randn(m, 3, dtype=torch.float64)
+    b[0] = a[0, 0] + 0.01 * torch.randn(3)
+    a.requires_grad_(), b.requires_grad_()
+    off = ~torch.eye(n, dtype=torch.bool)
+    for function, inputs in (
+        (pairwise_distances, (a, b)),
+        (lambda x: pairwise_distances(x, x)[:, off], (a,)),
+    ):
+        assert torch.autograd.gradcheck(function, inputs)
+        assert torch.autograd.gradgradcheck(function, inputs)
+
+
+def test_distances_under_torch_func_and_export():
+    a, b = torch.randn(3, 60, 200), torch.randn(3, 50, 200)
+    right = pairwise_distances(a, b)
+    assert torch.allclose(torch.func.vmap(pairwise_distances)(a, b), right, rtol=1e-5)
+    x = a[0].clone().requires_grad_()
+    (slow,) = torch.autograd.grad(pairwise_distances(x, b[0]).sum(), x)
+    gradient = torch.func.grad(lambda x, y: pairwise_distances(x, y).sum())
+    assert torch.allclose(gradient(a[0], b[0]), slow, atol=1e-4)
+    assert torch.allclose(torch.func.vmap(gradient)(a, b)[0], slow, atol=1e-4)
+
+    class Distances(torch.nn.Module):
+        def forward(self, a, b):
+            return pairwise_distances(a, b)
+
+    program = torch.export.export(Distances(), (a, b))
+    assert torch.allclose(program.module()(a, b), right, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 300)),
+    spread=st.floats(-7, 0),
+    power=st.integers(-18, 17),
+)
+def test_distances_of_any_two_sets_are_those_of_float64(seed, shape, spread, power):
+    generator = torch.Generator().manual_seed(seed)
+    n, m, d = shape
+    centre = torch.randn(1, d, generator=generator)
+    a, b = ((centre + 10**spread * torch.randn(k, d, generator=generator)) * 10.0**power for k in (n, m))
+    found, right = pairwise_distances(a, b), differences(a, b)
+    assert ((found - right).abs() <= 1e-5 * right).all()
+    assert torch.allclose(pairwise_distances(b, a), found.mT, rtol=1e-5)
 
 
 def k_center_loop(pool, current, k):

@@ -160,8 +160,9 @@ def test_bad_input_is_named(loss):
 
 
 def test_active_mean():
-    assert active_mean(torch.tensor([1.0, 0.0, -5.0, 3.0])).item() == 2.0
-    assert active_mean(torch.zeros(3)).item() == 0.0
+    mask = torch.tensor([True, True, True, True, False])
+    assert active_mean(torch.tensor([1.0, 0.0, -5.0, 3.0, 9.0]), mask).item() == 2.0
+    assert active_mean(torch.zeros(5), mask).item() == 0.0
 
 
 def test_references_equal_pytorch_metric_learning():

@@ -51,5 +51,5 @@ def test_it_goes_through_the_training_loop(pooling):
 
 
 def test_a_pooling_without_attributes_is_named():
-    with pytest.raises(ValueError, match="pooling: expected a method 'pool', got GlobalAveragePooling"):
+    with pytest.raises(ValueError, match="pooling: expected one with prototypes, got GlobalAveragePooling"):
         make(lambda d: GlobalAveragePooling())

@@ -92,7 +92,7 @@ def test_extremes_stay_finite(dtype, cost):
 
 def test_bad_input_is_named():
     for bad in ((0, 4), (5, 0)):
-        with pytest.raises(ValueError, match="dim, num_prototypes"):
+        with pytest.raises(ValueError, match="expected a whole number >= 1"):
             HistogramPooling(*bad)
     for bad in (-1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="sharpness"):

@@ -85,8 +85,8 @@ def test_gem_arguments():
     with pytest.raises(ValueError, match="power"):
         GeneralizedMeanPooling(0.0)
     assert not GeneralizedMeanPooling(learnable=False).power.requires_grad
-    for bad in ({"power": -1.0}, {"power": float("nan")}, {"eps": 0.0}):
-        with pytest.raises(ValueError, match="power, eps"):
+    for bad in ({"power": -1.0}, {"power": float("nan")}, {"eps": 0.0}, {"eps": float("inf")}):
+        with pytest.raises(ValueError, match="(power|eps): expected a number > 0"):
             generalized_mean_pool(torch.rand(1, 2, 3, 3), **bad)
 
 
@@ -102,3 +102,33 @@ def test_a_large_power_neither_over_nor_underflows():
     maps = torch.tensor([1e-5, 2e4]).view(1, 2, 1, 1) * (torch.rand(1, 2, 4, 4) + 0.5)
     pooled = generalized_mean_pool(maps, 200.0)
     assert torch.allclose(pooled, maps.amax(dim=(2, 3)), rtol=0.02)
+
+
+def shares_in_loops(maps, share):
+    """The weight of a region: the mean over the channels of its share of the channel, one at a time."""
+    weights = torch.zeros(len(maps), *maps.shape[2:])
+    for image, channels in enumerate(maps):
+        for channel in channels:
+            weights[image] += share(channel) / len(channels)
+    return weights
+
+
+def test_weights_against_loops():
+    maps = torch.rand(2, 3, 4, 5)
+    first = lambda c: (torch.arange(20) == c.flatten().argmax()).view(4, 5).float()
+    for pooling, share in (
+        (GlobalAveragePooling(), lambda c: torch.full_like(c, 1 / 20)),
+        (GlobalMaxPooling(), first),
+        (GeneralizedMeanPooling(4.0), lambda c: c**4 / (c**4).sum()),
+    ):
+        pooled = pooling.pool(maps)
+        assert torch.allclose(pooled.weights, shares_in_loops(maps, share), atol=1e-6)
+        assert torch.equal(pooled.vector, pooling(maps)) and pooled.attributes is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_sum_to_one_at_the_extremes(dtype):
+    for pooling in (GlobalAveragePooling(), GlobalMaxPooling(), GeneralizedMeanPooling(60.0)):
+        for maps in (torch.zeros(2, 3, 5, 5), torch.full((2, 3, 5, 5), 6e4), -torch.rand(2, 3, 5, 5)):
+            weights = pooling.pool(maps.to(dtype)).weights
+            assert torch.allclose(weights.sum((1, 2)), torch.ones(2, dtype=weights.dtype), atol=1e-5)

@@ -1,0 +1,25 @@
+"""What every pooling hands out, and the weighted sum that most of them are."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class PooledFeatures(NamedTuple):
+    """What a pooling knows about B images.
+
+    Attributes:
+        vector: (B, d) pooled features.
+        weights: (B, H, W) weight of each region, at least float32; sums to 1.
+        attributes: (B, m) share of the pooled mass that each prototype got; sums to 1 (0 during a warm-up). None for
+            poolings without prototypes.
+    """
+
+    vector: Tensor
+    weights: Tensor
+    attributes: Tensor | None = None
+
+
+def weighted_sum(features: Tensor, weights: Tensor) -> Tensor:
+    """$\\sum_j w_j f_j$ for features (B, d, H, W) and weights (B, n) -> (B, d), in the features' dtype."""
+    return (features.to(weights.dtype).flatten(2) * weights[:, None, :]).sum(dim=2).to(features.dtype)
