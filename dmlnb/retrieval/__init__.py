@@ -1,5 +1,8 @@
-"""Retrieval: nearest neighbours, and the report of a whole data set."""
+"""Retrieval: nearest neighbours, the report of a whole data set, and an index to search in."""
 
+from dmlnb.retrieval.index import Index
 from dmlnb.retrieval.report import RetrievalReport, evaluate, nearest
+from dmlnb.retrieval.reranking import rerank
+from dmlnb.retrieval.threshold import Threshold, choose_threshold
 
-__all__ = ["RetrievalReport", "evaluate", "nearest"]
+__all__ = ["Index", "RetrievalReport", "Threshold", "choose_threshold", "evaluate", "nearest", "rerank"]

@@ -1,20 +1,19 @@
-"""Exact nearest neighbours with FAISS, and the measures of retrieval: R@k, P@R, MAP@R.
+"""Exact nearest neighbours, and the measures of retrieval: R@k, P@R, MAP@R.
 
 Queries are searched in blocks, sorted by how many neighbours they need, so memory stays that of the
 embeddings and of one block; an N x N matrix is never formed. A query is excluded from its own answer by
-index, never by rank: with duplicates the first answer may be another image. Among equal scores FAISS decides
-the order.
+index, never by rank: with duplicates the first answer may be another image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_labels
-from dmlnb.geometry import normalize
+from dmlnb.retrieval.arguments import as_count, as_embeddings, as_labels, as_own, require_metric
+from dmlnb.retrieval.search import ExactSearch
 
 _BLOCK = 1 << 22  # numbers in one block of answers (queries times neighbours): 32 MiB of indices
 
@@ -38,74 +37,36 @@ class RetrievalReport:
     num_skipped: int
 
 
-def _index(queries: Tensor, gallery: Tensor, metric: str):
-    """FAISS index of the gallery, and the queries as rows for it, (Q, d) float32."""
-    import faiss  # its own OpenMP: imported only where it is used
-
-    if metric == "cosine":
-        index, prepare = faiss.IndexFlatIP(gallery.shape[1]), normalize
-    elif metric == "l2":
-        # FAISS expands |a - b|^2, which rounds badly far from the origin: move the gallery's mean there
-        origin = gallery.detach().double().mean(dim=0)
-        index, prepare = faiss.IndexFlatL2(gallery.shape[1]), lambda v: v.double() - origin.to(v.device)
-    else:
-        raise ValueError(f"metric: expected 'cosine' or 'l2', got {metric!r}")
-    items = _rows(prepare(_wide(gallery)))
-    index.add(items)
-    return index, items if queries is gallery else _rows(prepare(_wide(queries)))
-
-
-def _wide(embeddings: Tensor) -> Tensor:
-    return embeddings.detach().to(torch.promote_types(embeddings.dtype, torch.float32))
-
-
-def _rows(embeddings: Tensor) -> np.ndarray:
-    if embeddings.abs().amax() > 1e15:
-        raise ValueError("embeddings, gallery: metric 'l2' expects coordinates below 1e15, got larger ones")
-    return np.ascontiguousarray(embeddings.to("cpu", torch.float32).numpy())
-
-
-def _search(index, queries: np.ndarray, own: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest gallery rows of each query; `own` are gallery rows that the queries are themselves."""
-    if own is None:
-        scores, found = index.search(queries, k)
-        return found, scores
-    scores, found = index.search(queries, k + 1)
-    itself = found == own[:, None]  # (Q, k + 1)
-    itself[~itself.any(axis=1), -1] = True  # pushed out by k + 1 duplicates: drop the last instead
-    keep = ~itself
-    return found[keep].reshape(-1, k), scores[keep].reshape(-1, k)
-
-
 def nearest(
-    queries: Tensor, gallery: Tensor | None = None, *, k: int = 8, metric: str = "cosine"
+    queries: Tensor,
+    gallery: Tensor | None = None,
+    *,
+    k: int = 8,
+    metric: str = "cosine",
+    own: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The k nearest neighbours of each query, exactly.
+    """The k nearest neighbours of each query, exactly: in the order of float64, equal ones by their index.
 
     Args:
-        queries: `(Q, d)`.
+        queries: `(Q, d)`; a tensor, an array or a list of rows.
         gallery: `(N, d)`; None searches among the queries themselves, each without itself.
-        k: neighbours wanted, at most N (N - 1 without a gallery).
+        k: neighbours wanted, at most N (N - 1 where something is left out).
         metric: `"cosine"` or `"l2"`.
+        own: `(Q,)` integers, for a gallery that holds the queries: the row that each query is itself, which is left
+            out of its answer; -1 for a query that is not in the gallery.
 
     Returns:
-        `(Q, k)` int64 indices into the gallery, nearest first, and `(Q, k)` float32 scores: the cosine,
-        or squared Euclidean distance, rounded as float32 at the spread of the gallery. Both on the CPU.
+        `(Q, k)` int64 indices into the gallery, nearest first, and `(Q, k)` float64 scores: the cosine,
+        or the squared Euclidean distance. Both on the CPU.
 
     Raises:
-        ValueError: for bad shapes, NaN, an unknown metric, or k out of range.
+        ValueError: for bad shapes, NaN, an unknown metric, `own` without a gallery or out of range, or k out of range.
 
     Source: FAISS flat index [johnson2019faiss]. Taught in notebook 00.
     """
-    require_embeddings(queries, "queries")
-    own = np.arange(len(queries)) if gallery is None else None
-    gallery = queries if gallery is None else gallery
-    _require_gallery(queries, gallery)
-    most = len(gallery) - (own is not None)
-    if not 1 <= k <= most:
-        raise ValueError(f"k: expected 1 .. {most}, got {k}")
-    index, rows = _index(queries, gallery, metric)
-    found, scores = _search(index, rows, own, k)
+    queries, gallery, own = _sides(queries, gallery, own, metric, "queries")
+    k = as_count(k, "k", len(gallery) - _leaves_out(own))
+    found, scores = ExactSearch(gallery, metric)(queries, k, own)
     return torch.from_numpy(found), torch.from_numpy(scores)
 
 
@@ -117,6 +78,7 @@ def evaluate(
     gallery_labels: Tensor | None = None,
     ks: Sequence[int] = (1, 2, 4, 8),
     metric: str = "cosine",
+    own: Tensor | None = None,
 ) -> RetrievalReport:
     """Measure retrieval: every embedding is a query, against all others or against a gallery.
 
@@ -125,12 +87,13 @@ def evaluate(
     where $P_q(i)$ is the share of hits among the first i neighbours.
 
     Args:
-        embeddings: `(N, d)` queries.
-        labels: `(N,)` integers >= 0.
+        embeddings: `(N, d)` queries; a tensor, an array or a list of rows.
+        labels: `(N,)` integers >= 0, of any width.
         gallery: `(M, d)` to search in; None searches among the queries, each without itself.
         gallery_labels: `(M,)`.
-        ks: the k of R@k; a k beyond the gallery counts the whole gallery.
+        ks: the k of R@k; a k beyond the gallery counts the whole gallery, a k named twice counts once.
         metric: `"cosine"` (embeddings are normalised here) or `"l2"`.
+        own: as in `nearest`; without it, a gallery that holds the queries answers each with itself.
 
     Returns:
         A `RetrievalReport`. Queries without a relevant item are skipped and counted in `num_skipped`.
@@ -140,42 +103,42 @@ def evaluate(
 
     Source: R@k and MAP@R as in [musgrave2020reality]. Taught in notebook 00.
     """
-    require_embeddings(embeddings)
-    require_labels(labels, len(embeddings))
     if (gallery is None) != (gallery_labels is None):
         raise ValueError("gallery, gallery_labels: expected both or neither")
-    if not ks or min(ks) < 1:
-        raise ValueError(f"ks: expected numbers >= 1, got {tuple(ks)}")
     alone = gallery is None
-    if not alone:
-        require_labels(gallery_labels, len(gallery), name="gallery_labels")
-    gallery, gallery_labels = (embeddings, labels) if alone else (gallery, gallery_labels)
-    _require_gallery(embeddings, gallery)
+    embeddings, gallery, own = _sides(embeddings, gallery, own, metric, "embeddings")
+    query_labels = as_labels(labels, len(embeddings)).numpy()
+    item_labels = query_labels if alone else as_labels(gallery_labels, len(gallery), "gallery_labels").numpy()
+    if not isinstance(ks, Iterable):
+        raise ValueError(f"ks: expected several numbers >= 1, such as (1, 2, 4, 8), got {ks!r}")
+    recalled = dict.fromkeys((as_count(k, "ks") for k in ks), 0)
+    if not recalled:
+        raise ValueError("ks: expected at least one number >= 1, got none")
 
-    query_labels, item_labels = labels.cpu().numpy(), gallery_labels.cpu().numpy()
     classes, counts = np.unique(item_labels, return_counts=True)
     place = np.searchsorted(classes, query_labels).clip(max=len(classes) - 1)
-    relevant = np.where(classes[place] == query_labels, counts[place], 0) - alone  # R of each query, (N,)
+    relevant = np.where(classes[place] == query_labels, counts[place], 0)  # R of each query, (N,)
+    if own is not None:
+        relevant -= (own >= 0) & (item_labels[own] == query_labels)
     asked = np.flatnonzero(relevant > 0)
     if len(asked) == 0:
         raise ValueError("labels: expected at least one query with a relevant item, got none")
     asked = asked[np.argsort(relevant[asked], kind="stable")]  # queries that need few neighbours come first
 
-    index, rows = _index(embeddings, gallery, metric)
-    most = len(gallery) - alone
-    recalled = dict.fromkeys(ks, 0)
+    search = ExactSearch(gallery, metric)
+    most = len(gallery) - _leaves_out(own)
     average_precision = precision = 0.0
     start = 0
     while start < len(asked):
         stop = start + 1
         for _ in range(2):  # first by the depth of the first query, then by that of the last: the deepest
-            depth = min(most, max(max(ks), int(relevant[asked[min(stop, len(asked)) - 1]])))
+            depth = min(most, max(max(recalled), int(relevant[asked[min(stop, len(asked)) - 1]])))
             stop = start + max(1, min(2048, _BLOCK // depth))
         block = asked[start:stop]
         start = stop
-        found, _ = _search(index, rows[block], block if alone else None, depth)
+        found, _ = search(embeddings[block], depth, None if own is None else own[block], scores=False)
         hits = item_labels[found] == query_labels[block, None]  # (Q, depth)
-        for k in ks:
+        for k in recalled:
             recalled[k] += int(hits[:, :k].any(axis=1).sum())
         rank = np.arange(1, depth + 1)
         r = relevant[block]  # (Q,)
@@ -184,7 +147,7 @@ def evaluate(
         precision += float((within.sum(axis=1) / r).sum())
     asked_count = len(asked)
     return RetrievalReport(
-        recall_at={k: recalled[k] / asked_count for k in ks},
+        recall_at={k: hits / asked_count for k, hits in recalled.items()},
         map_at_r=average_precision / asked_count,
         precision_at_r=precision / asked_count,
         num_queries=asked_count,
@@ -192,9 +155,19 @@ def evaluate(
     )
 
 
-def _require_gallery(queries: Tensor, gallery: Tensor) -> None:
-    require_embeddings(gallery, "gallery")
-    if gallery.shape[1] != queries.shape[1]:
+def _sides(queries, gallery, own, metric: str, name: str) -> tuple[Tensor, Tensor, np.ndarray | None]:
+    """Queries, gallery and the gallery row that each query is, checked; without a gallery the queries are it."""
+    require_metric(metric)
+    queries = as_embeddings(queries, name)
+    if gallery is not None:
+        gallery = as_embeddings(gallery, "gallery", queries.shape[1])
+        return queries, gallery, None if own is None else as_own(own, len(queries), len(gallery))
+    if own is not None:
         raise ValueError(
-            f"gallery: expected {queries.shape[1]} coordinates as the queries, got {gallery.shape[1]}"
+            "own: expected None without a gallery, where each query is left out of its own answer"
         )
+    return queries, queries, np.arange(len(queries))
+
+
+def _leaves_out(own: np.ndarray | None) -> bool:
+    return own is not None and bool((own >= 0).any())

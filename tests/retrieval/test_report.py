@@ -70,7 +70,8 @@ def test_self_is_excluded_by_index_among_duplicates():
     index, _ = nearest(embeddings, k=5)
     assert not (index == torch.arange(40)[:, None]).any() and index.shape == (40, 5)
     report = evaluate(torch.tensor([[1.0, 0], [0, 1.0], [1.0, 0]]), torch.tensor([0, 0, 1]))
-    assert report.recall_at[1] == 0 and report.num_skipped == 1  # the duplicate of the first is a miss
+    # the duplicate of the first is a miss; the second has both as near, and takes the one that comes first: a hit
+    assert report.recall_at[1] == 0.5 and report.num_skipped == 1
 
 
 def test_perfect_and_worst_retrieval():
@@ -175,11 +176,11 @@ def test_gallery_form_equals_pytorch_metric_learning():
 def test_scores_are_the_similarity_and_the_squared_distance():
     queries, gallery = torch.randn(5, 6), torch.randn(9, 6)
     index, score = nearest(queries, gallery, k=9)
-    cosine = torch.nn.functional.cosine_similarity(queries[:, None], gallery[None], dim=2)
-    assert torch.allclose(score, cosine.gather(1, index), atol=1e-6)
+    cosine = torch.nn.functional.cosine_similarity(queries[:, None].double(), gallery[None].double(), dim=2)
+    assert torch.allclose(score, cosine.gather(1, index), rtol=0, atol=1e-14)
     index, score = nearest(queries, gallery, k=9, metric="l2")
-    squared = (queries[:, None] - gallery[None]).square().sum(dim=2)
-    assert torch.allclose(score, squared.gather(1, index), rtol=1e-5, atol=1e-5)
+    squared = (queries[:, None].double() - gallery[None].double()).square().sum(dim=2)
+    assert torch.allclose(score, squared.gather(1, index), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
@@ -211,3 +212,74 @@ def test_the_report_is_frozen_and_equal_vectors_are_finite():
     assert all(0 <= v <= 1 for v in [*report.recall_at.values(), report.map_at_r, report.precision_at_r])
     with pytest.raises(AttributeError):
         report.map_at_r = 1.0
+
+
+def test_a_k_named_twice_counts_once_and_numpy_numbers_are_numbers():
+    embeddings, labels = torch.randn(30, 4), torch.randint(0, 3, (30,))
+    twice = evaluate(embeddings, labels, ks=(1, 1, 2))
+    assert twice == evaluate(embeddings, labels, ks=np.array([1, 2])) and set(twice.recall_at) == {1, 2}
+    assert all(type(k) is int for k in evaluate(embeddings, labels, ks=(np.int64(1),)).recall_at)
+    assert torch.equal(nearest(embeddings, k=np.int64(3))[0], nearest(embeddings, k=3)[0])
+
+
+def test_own_leaves_the_query_out_of_a_gallery_that_holds_it():
+    embeddings, labels = torch.randn(60, 5), torch.randint(0, 8, (60,))
+    order = torch.randperm(60)
+    gallery, own = embeddings[order], torch.argsort(order)  # own[i]: where query i stands in the gallery
+    kept = evaluate(embeddings, labels, gallery=gallery, gallery_labels=labels[order], own=own)
+    assert kept == evaluate(embeddings, labels)
+    assert evaluate(embeddings, labels, gallery=gallery, gallery_labels=labels[order]).recall_at[1] == 1.0
+    found, scores = nearest(embeddings, gallery, k=59, own=own.to(torch.int32))
+    alone, same = nearest(embeddings, k=59)
+    assert torch.equal(order[found], alone) and torch.allclose(scores, same)
+
+
+def test_own_may_hold_for_some_queries_only():
+    gallery = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    found, _ = nearest(gallery[[0, 0]], gallery, k=2, own=[0, -1])
+    assert found.tolist() == [[1, 2], [0, 1]]
+    report = evaluate(gallery[[0, 0]], [5, 5], gallery=gallery, gallery_labels=[5, 6, 6], own=[0, -1])
+    assert (report.num_queries, report.num_skipped, report.recall_at[1]) == (1, 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    "own, message", [([0, 1, 2], "own: expected \\(4,\\)"), ([0, 1, 2, 9], "own: expected rows in 0 .. 4"),
+                     ([0.0, 1, 2, 3], "own"), ([-2, 1, 2, 3], "own")]
+)  # fmt: skip
+def test_bad_own_is_named(own, message):
+    with pytest.raises(ValueError, match=message):
+        nearest(torch.randn(4, 2), torch.randn(5, 2), k=1, own=own)
+    with pytest.raises(ValueError, match="own: expected None without a gallery"):
+        nearest(torch.randn(4, 2), k=1, own=[0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", ">i4", ">i8"]
+)
+def test_labels_of_every_width_in_every_form(dtype):
+    embeddings = torch.randn(40, 4)
+    labels = np.arange(40) % 7
+    expected = evaluate(embeddings, torch.from_numpy(labels))
+    assert evaluate(embeddings, labels.astype(dtype)) == expected
+    if not dtype.startswith(">"):
+        assert evaluate(embeddings.numpy(), torch.from_numpy(labels.astype(dtype))) == expected
+    assert evaluate(embeddings.double().tolist(), labels.tolist()) == expected
+
+
+def test_labels_may_be_item_numbers():
+    embeddings, labels = torch.randn(40, 4), torch.arange(40) % 7
+    assert evaluate(embeddings, labels + 111_085_122_871) == evaluate(embeddings, labels)
+    with pytest.raises(ValueError, match="labels: expected labels below 2\\^63"):
+        evaluate(embeddings, np.full(40, 2**63, dtype=np.uint64))
+
+
+@pytest.mark.parametrize("bad", [None, "rows", [[1.0, 2.0], [1.0]], [[1, 2], [3, 4]], np.array([["a"]])])
+def test_other_forms_of_embeddings_are_one_clear_error(bad):
+    with pytest.raises(ValueError, match="queries: expected"):
+        nearest(bad, k=1)
+
+
+@pytest.mark.parametrize("ks", [1, (), (1.5,), (0, 1), (None,)])
+def test_bad_ks_are_named(ks):
+    with pytest.raises(ValueError, match="ks: expected"):
+        evaluate(torch.randn(4, 2), [0, 0, 1, 1], ks=ks)

@@ -1,0 +1,76 @@
+"""What retrieval does with its arguments first: tensors, arrays and lists become one thing, or one clear error."""
+
+import operator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmlnb._inputs import require_embeddings, require_labels
+
+METRICS = ("cosine", "l2")
+
+
+def as_embeddings(embeddings, name: str = "embeddings", dim: int | None = None) -> Tensor:
+    """`(N, d)` finite floating point on the CPU, without gradient; accepts a tensor, an array or a list of rows."""
+    embeddings = _tensor(embeddings, name)
+    require_embeddings(embeddings, name)
+    if dim is not None and embeddings.shape[1] != dim:
+        raise ValueError(
+            f"{name}: expected as many coordinates as on the other side, {dim}, got {embeddings.shape[1]}"
+        )
+    return embeddings
+
+
+def as_labels(labels, num_rows: int, name: str = "labels") -> Tensor:
+    """`(num_rows,)` int64 on the CPU, >= 0; accepts integers of every width, as a tensor, an array or a list."""
+    labels = _tensor(labels, name)
+    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch cannot compare these
+        wide = labels.numpy()
+        if len(wide.reshape(-1)) and wide.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"{name}: expected labels below 2^63, got {wide.max()}")
+        labels = torch.from_numpy(wide.astype(np.int64))
+    require_labels(labels, num_rows, name=name)
+    return labels.long()
+
+
+def as_own(own, num_queries: int, num_rows: int) -> np.ndarray:
+    """`(num_queries,)` int64: the gallery row that each query is itself, -1 for none."""
+    own = _tensor(own, "own")
+    if own.shape != (num_queries,) or own.is_floating_point() or own.dtype == torch.bool:
+        raise ValueError(f"own: expected ({num_queries},) integers, got {own.dtype} {tuple(own.shape)}")
+    own = own.numpy().astype(np.int64)
+    if own.min() < -1 or own.max() >= num_rows:
+        raise ValueError(
+            f"own: expected rows in 0 .. {num_rows - 1}, or -1 for none, got {own.min()} .. {own.max()}"
+        )
+    return own
+
+
+def as_count(number, name: str, most: int | None = None) -> int:
+    """An int in 1 .. most, from anything that is a whole number."""
+    bound = ">= 1" if most is None else f"1 .. {most}"
+    try:
+        count = operator.index(number)
+    except TypeError:
+        raise ValueError(f"{name}: expected a whole number {bound}, got {number!r}") from None
+    if count < 1 or (most is not None and count > most):
+        raise ValueError(f"{name}: expected {bound}, got {count}")
+    return count
+
+
+def require_metric(metric: str) -> None:
+    """Raise ValueError unless the metric is known."""
+    if metric not in METRICS:
+        raise ValueError(f"metric: expected 'cosine' or 'l2', got {metric!r}")
+
+
+def _tensor(values, name: str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach().cpu()
+    try:
+        array = np.array(values)  # a copy: torch shares no memory that must not be written
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    except (TypeError, ValueError):
+        kind = type(values).__name__
+        raise ValueError(f"{name}: expected a tensor, or an array or list of numbers, got {kind}") from None

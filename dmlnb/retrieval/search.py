@@ -1,0 +1,193 @@
+"""Exact nearest neighbours: FAISS finds candidates in float32, float64 orders what float32 cannot tell apart.
+
+Both metrics are one search for the least squared distance. For `"cosine"` the rows are unit vectors, for which
+
+$$ \\cos(q, x) = \\tfrac12 \\bigl( \\lVert q \\rVert^2 + 1 - \\lVert q - x \\rVert^2 \\bigr), $$
+
+so that the least distance is the largest cosine. Inner products near 1 tell angles apart down to 3e-4 only; distances
+of rows moved to their mean keep all their digits, however narrow the cone is that the rows lie in.
+
+The float32 distance D of a query q to a row x in d dimensions is wrong by at most
+
+$$ E = (4 + d / 2)\\, \\epsilon\\, (2 \\lVert q \\rVert + \\sqrt{D})^2 . $$
+
+Neighbours whose intervals D ± E meet are measured again, in float64 and from differences. Where one query would need
+many rows, all distances to it are computed in float64, block by block. No N x N matrix is ever formed.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from dmlnb.geometry import normalize
+
+_BLOCK = 1 << 22  # numbers in one block of answers (queries times candidates): 32 MiB
+_SHARE = 16  # a query that needs more than N / 16 rows is compared with all, in float64
+_EPS = np.finfo(np.float64).eps
+
+
+class ExactSearch:
+    """A gallery made ready to be searched, any number of times.
+
+    Args:
+        gallery: `(N, d)`, finite, floating point, on the CPU.
+        metric: `"cosine"` or `"l2"`.
+
+    Raises:
+        ValueError: for coordinates of 1e15 or more with `"l2"`.
+    """
+
+    def __init__(self, gallery: Tensor, metric: str):
+        self.metric = metric
+        rows = self._plain(gallery)  # (N, d) float64
+        self.zeros = (rows == 0).all(axis=1) if metric == "cosine" else np.zeros(len(rows), bool)
+        if self.zeros.any():  # no direction, so cosine 0 with everything: a unit vector on an axis of its own
+            rows = np.hstack([rows, self.zeros[:, None].astype(rows.dtype)])
+        self.origin = (
+            rows.mean(axis=0).astype(np.float32).astype(np.float64)
+        )  # short numbers: x - origin is exact
+        rows -= self.origin
+        largest = np.abs(rows).max()
+        self.scale = 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0  # a power of two rounds nothing
+        rows /= self.scale
+        self.rows, self.norms = rows, np.einsum("nd,nd->n", rows, rows)
+        self.rounding = (
+            16 * _EPS / self.scale if metric == "cosine" else 0.0
+        )  # of unit vectors, in this scale
+        self._faiss = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __call__(
+        self, queries: Tensor, k: int, own: np.ndarray | None = None, *, scores: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The k nearest rows of each query; equal ones by their number.
+
+        Args:
+            queries: `(Q, d)`.
+            k: 1 .. N, or N - 1 with `own`.
+            own: `(Q,)` int64, the row that the query is itself, which is left out; -1 for none.
+            scores: whether they are wanted too.
+
+        Returns:
+            `(Q, k)` int64 rows, nearest first, and `(Q, k)` float64 cosines or squared distances.
+        """
+        found = np.empty((len(queries), k), dtype=np.int64)
+        squares = np.empty((len(queries), k)) if scores else None
+        width = k + (own is not None) + 4 + k // 8  # candidates asked for
+        step = max(1, min(4096, _BLOCK // (len(self) if self._all_needed(width) else width)))
+        for start in range(0, len(queries), step):
+            block = slice(start, start + step)
+            q = self._place(queries[block])
+            mine = None if own is None else own[block]
+            found[block], values = self._nearest(q, mine, k, width, scores)
+            if scores:
+                squares[block] = values * self.scale**2
+        if scores and self.metric == "cosine":
+            has_direction = (queries != 0).any(dim=1, keepdim=True).numpy()  # (Q, 1)
+            squares = np.clip((has_direction + 1.0 - squares) / 2, -1, 1)
+        return found, squares
+
+    def _all_needed(self, width: int) -> bool:
+        return width * _SHARE >= len(self)
+
+    def _plain(self, vectors: Tensor) -> np.ndarray:
+        """Rows in float64, on the sphere for the cosine; a new array."""
+        if self.metric == "cosine":
+            return np.array(normalize(vectors.double()).numpy())
+        if vectors.abs().amax() > 1e15:
+            raise ValueError(
+                "embeddings, gallery: metric 'l2' expects coordinates below 1e15, got larger ones"
+            )
+        return np.array(vectors.double().numpy())
+
+    def _place(self, queries: Tensor) -> np.ndarray:
+        """Queries as points among `rows`."""
+        q = self._plain(queries)
+        if self.zeros.any():
+            q = np.hstack([q, np.zeros((len(q), 1))])
+        return (q - self.origin) / self.scale
+
+    def _nearest(self, q, own, k, width, scores) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest of `width` candidate rows for points q, and squared distances (exact only with `scores`)."""
+        everything = self._all_needed(width)
+        size = np.sqrt(np.einsum("qd,qd->q", q, q))[:, None]  # (Q, 1)
+        found, squares, grid = self._compare_all(q) if everything else self._candidates(q, width)
+        if own is not None:
+            keep = found != own[:, None]
+            keep[keep.all(axis=1), -1] = False  # where it is not among them, drop the last instead
+            found, squares = (a[keep].reshape(len(q), -1) for a in (found, squares))
+        eps = _EPS if everything else np.finfo(np.float32).eps
+        error = (4 + q.shape[1] / 2) * eps * (2 * size + np.sqrt(squares)) ** 2 + grid
+        low, high = squares - error, squares + error
+        within = low <= high[:, k - 1 : k]  # may be among the first k, (Q, width)
+        cut = max(k, int(within.sum(axis=1).max()))
+        missing = within[:, -1] & (not everything)  # there may be more of them beyond the candidates
+        close = np.zeros(within.shape, dtype=bool)
+        meets = (low[:, 1:] <= high[:, :-1]) & within[:, 1:]
+        close[:, 1:] |= meets
+        close[:, :-1] |= meets
+        unclear = np.flatnonzero(close.any(axis=1))
+        if scores:
+            close[:, :k] = True
+        found, squares, close, error = (a[:, :cut] for a in (found, squares, close, error))
+        affordable = not everything or close.sum() <= len(q) * max(512, len(self) // _SHARE, k * scores)
+        if affordable:
+            close &= ~missing[:, None]
+            self._measure(q, found, squares, close)
+        if len(unclear):
+            distance = np.sqrt(squares[unclear])
+            tie = 2 * distance * (self.rounding + 16 * _EPS * (size[unclear] + distance))
+            if not affordable:  # thousands of rows within rounding of each other
+                tie = 2 * error[unclear]
+            found[unclear], squares[unclear] = _sorted(found[unclear], squares[unclear], tie)
+        found, squares = found[:, :k].copy(), squares[:, :k].copy()
+        step = max(1, _BLOCK // len(self))
+        again = np.flatnonzero(missing)
+        for part in (again[i : i + step] for i in range(0, len(again), step)):
+            mine = None if own is None else own[part]
+            found[part], squares[part] = self._nearest(q[part], mine, k, 4 * width, scores)
+        return found, squares
+
+    def _candidates(self, q: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """The nearest rows by FAISS in float32, with their squared distances."""
+        import faiss  # its own OpenMP: imported only where it is used
+
+        if self._faiss is None:
+            self._faiss = faiss.IndexFlatL2(self.rows.shape[1])
+            self._faiss.add(self.rows.astype(np.float32))
+        squares, found = self._faiss.search(q.astype(np.float32), width)
+        return found, np.maximum(squares.astype(np.float64), 0), 0.0
+
+    def _compare_all(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All rows, sorted, with their squared distances, and the grid that these are rounded to.
+
+        Distance and number of a row are packed in one integer: sorting those is five times faster than an argsort.
+        """
+        squares = np.einsum("qd,qd->q", q, q)[:, None] + self.norms - 2 * (q @ self.rows.T)
+        np.maximum(squares, 0, out=squares)
+        bits = len(self).bit_length()
+        grid = squares.max(axis=1, keepdims=True) / 2.0 ** (62 - bits)  # (Q, 1)
+        grid[grid == 0] = 1.0
+        packed = ((squares / grid).astype(np.int64) << bits) | np.arange(len(self))
+        packed.sort(axis=1)
+        return packed & ((1 << bits) - 1), (packed >> bits) * grid, grid
+
+    def _measure(self, q: np.ndarray, found: np.ndarray, squares: np.ndarray, chosen: np.ndarray) -> None:
+        """Write the squared distances of the chosen pairs, from differences in float64."""
+        pairs = np.flatnonzero(chosen)
+        step = max(1, _BLOCK // (4 * q.shape[1]))
+        for start in range(0, len(pairs), step):
+            query, place = np.divmod(pairs[start : start + step], chosen.shape[1])
+            difference = self.rows[found[query, place]]
+            difference -= q[query]
+            squares[query, place] = np.einsum("pd,pd->p", difference, difference)
+
+
+def _sorted(found: np.ndarray, squares: np.ndarray, tie: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each line in order of the distance; those within rounding of the one before them, in order of their numbers."""
+    order = np.argsort(squares, axis=1, kind="stable")
+    found, squares, tie = (np.take_along_axis(a, order, axis=1) for a in (found, squares, tie))
+    group = np.cumsum(np.diff(squares, axis=1, prepend=-np.inf) > tie, axis=1)
+    order = np.lexsort((found, group), axis=1)
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(squares, order, axis=1)
