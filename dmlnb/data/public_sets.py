@@ -11,65 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-Rows = list[tuple[Path, object]]  # (image file, the class's own identifier)
-
-
-class ImageFiles(torch.utils.data.Dataset):
-    """Image files with class labels; an image is opened when it is asked for.
-
-    Args:
-        rows: `(path, class identifier)`, one an image.
-        split: name of the split, kept as it is.
-        transform: applied to the RGB image on access; None gives the PIL image.
-        identifiers: all class identifiers in the order of their labels; by default the sorted ones of `rows`.
-
-    Attributes:
-        paths: N files.
-        labels: `(N,)` int64 in 0 .. C - 1.
-        class_names: C identifiers as the benchmark writes them.
-        num_classes: C.
-        split, transform: as given.
-
-    Raises:
-        ValueError: if `rows` is empty.
-        FileNotFoundError: if the first image does not exist.
-    """
-
-    def __init__(
-        self, rows: Rows, split: str, transform: Callable | None = None, identifiers: list | None = None
-    ):
-        if not rows:
-            raise ValueError(f"split: the index lists no image of {split!r}; is the download complete?")
-        identifiers = sorted({own for _, own in rows}) if identifiers is None else identifiers
-        number = {own: label for label, own in enumerate(identifiers)}
-        self.paths = [path for path, _ in rows]
-        self.labels: Tensor = torch.tensor([number[own] for _, own in rows])
-        self.class_names = [str(own) for own in identifiers]
-        self.num_classes = len(identifiers)
-        self.split, self.transform = split, transform
-        if not self.paths[0].is_file():
-            raise FileNotFoundError(
-                f"{self.paths[0]}: listed in the index, but not there; unpack the images first"
-            )
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple:
-        from PIL import Image
-
-        path = self.paths[index]
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")  # some images are grey
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f"{path}: listed in the index, but not there") from error
-        except OSError as error:
-            raise OSError(f"{path}: not readable as an image ({error}); download it again") from error
-        return (image if self.transform is None else self.transform(image)), int(self.labels[index])
+from dmlnb.data.files import ImageFiles, Rows
 
 
 def cub200(root: str | os.PathLike, split: str, *, transform: Callable | None = None) -> ImageFiles:
