@@ -79,8 +79,8 @@ def class_folds(labels: Tensor, folds: int = 4, *, seed: int | None = 0) -> list
 
 def _classes(labels: Tensor, seed: int | None) -> Tensor:
     labels = torch.as_tensor(labels)
-    require_labels(labels, len(labels))
-    classes = labels.cpu().unique()
+    require_labels(labels, labels.numel())
+    classes = labels.cpu().long().unique()
     if seed is None:
         return classes
     return classes[torch.randperm(len(classes), generator=torch.Generator().manual_seed(int(seed)))]

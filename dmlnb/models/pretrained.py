@@ -6,6 +6,7 @@ with_templates = Stages(timm_backbone("vit_small_patch16_224"), TemplateBlock(38
 """
 
 import copy
+import difflib
 import hashlib
 from collections import OrderedDict
 from importlib import metadata
@@ -46,12 +47,12 @@ def _coloured(images: Tensor) -> Tensor:
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
-def _backbone(name: str, layers: OrderedDict[str, nn.Module], size: int, channels: int = 3) -> Backbone:
+def _backbone(name: str, layers: OrderedDict[str, nn.Module], size: int | tuple[int, int]) -> Backbone:
     """Layers as a backbone; each is told how many channels it gives, by a pass without numbers."""
     backbone = Backbone(layers)
     backbone.name = name
     probe = copy.deepcopy(backbone).to("meta").eval()
-    x = torch.zeros(1, channels, size, size, device="meta")
+    x = torch.zeros(1, 3, *(size if isinstance(size, tuple) else (size, size)), device="meta")
     with torch.no_grad():
         for layer, twin in zip(backbone, probe, strict=True):
             x = twin(x)
@@ -175,8 +176,10 @@ def timm_backbone(name: str, weights: str | None = None, **options) -> Backbone:
     except RuntimeError as error:
         if "Unknown model" not in str(error):
             raise
-        near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8])
-        raise ValueError(f"name: timm has no {name!r}" + (f"; it has {near} …" if near else "")) from error
+        near = ", ".join(difflib.get_close_matches(name, timm.list_models()))
+        raise ValueError(
+            f"name: timm has no {name!r}; it has {near or 'those of timm.list_models()'}"
+        ) from error
     if weights not in (None, "pretrained"):
         _load(model, Path(weights).expanduser(), name)
     size = (getattr(model, "pretrained_cfg", None) or {}).get("input_size", (3, 224, 224))[-1]
