@@ -8,7 +8,7 @@ import numpy as np
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def open_image(path: str | os.PathLike):
+def open_image(path: str | os.PathLike, *, side: int | None = None):
     """An image file as it is meant to be seen: a PIL image, RGB, 8 bits.
 
     It stands upright (EXIF orientation), 16 bits are scaled to 8 and not clipped, transparent parts are white, of an
@@ -16,6 +16,8 @@ def open_image(path: str | os.PathLike):
 
     Args:
         path: the file.
+        side: pixels that are wanted at least; a large JPEG is then read at a fraction of its size, up to ten times
+            faster. None reads all of it.
 
     Returns:
         A `PIL.Image.Image` of mode RGB.
@@ -28,8 +30,10 @@ def open_image(path: str | os.PathLike):
 
     try:
         with Image.open(path) as file:
+            if side is not None:
+                file.draft(None, (2 * side, 2 * side))
             file.load()
-            return _as_rgb(_upright(file))
+            return as_rgb(_upright(file))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: listed in the index, but not there") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -51,7 +55,12 @@ def _upright(image):
         return image
 
 
-def _as_rgb(image):
+def as_rgb(image):
+    """A PIL image of any mode as RGB: 16 bits are scaled to 8, transparent parts are white.
+
+    Raises:
+        ValueError: for pixels of an unknown range, 32 bits or floating point.
+    """
     from PIL import Image
 
     if image.mode == "F":

@@ -120,8 +120,10 @@ class EmbeddingAtlas:
         """The k exact nearest neighbours of image `index`, itself left out; fewer where there are not so many."""
         if not 0 <= index < len(self):
             raise ValueError(f"index: expected 0 .. {len(self) - 1}, got {index}")
-        found, cosine = (v[0] for v in self._others(name, np.array([index]), min(k, len(self) - 1)))
-        unit = normalize(self._of(name)[[index, *found]].double())
+        rows = self._of(name)
+        found, cosine = nearest(rows[[index]], rows, k=min(k, len(self) - 1), own=[index])
+        found, cosine = found[0].numpy(), cosine[0].numpy()
+        unit = normalize(rows[[index, *found]].double())
         distance = (unit[1:] - unit[0]).norm(dim=1).numpy()  # not from the cosine, which rounds near 1
         return Neighbours(found, cosine, distance, self.labels[found] == self.labels[index])
 
@@ -186,16 +188,8 @@ class EmbeddingAtlas:
     def _hits_of(self, name: str, chosen: np.ndarray) -> np.ndarray:
         if name in self._hits:
             return self._hits[name][chosen]
-        found, _ = self._others(name, chosen, 1)  # (M, 1)
-        return self.labels[found[:, 0]] == self.labels[chosen]
-
-    def _others(self, name: str, chosen: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest neighbours of the chosen images among all images, each without itself, and their cosines."""
-        rows = self._of(name)
-        found, cosine = (v.numpy() for v in nearest(rows[chosen], rows, k=k + 1))  # (M, k + 1)
-        itself = found == chosen[:, None]
-        itself[~itself.any(axis=1), -1] = True  # pushed out by duplicates: drop the last instead
-        return found[~itself].reshape(-1, k), cosine[~itself].reshape(-1, k)
+        found, _ = nearest(self._of(name)[chosen], self._of(name), k=1, own=chosen)
+        return self.labels[found[:, 0].numpy()] == self.labels[chosen]
 
     def _of(self, name: str) -> Tensor:
         if name not in self._rows:
