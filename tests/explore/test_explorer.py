@@ -288,3 +288,13 @@ def test_normalised_images_are_asked_for_their_range():
 def test_more_bad_input_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         small(**change)
+
+
+def test_own_coordinates_are_shown_first():
+    own = np.array([[0, 0], [4, 0], [4, 2], [0, 2], [1, 1], [2, 1]])
+    made = small(coordinates=own)
+    assert made.projection == made.projections[0] == "own"
+    assert np.allclose(unpack(made.points, "<f4").reshape(-1, 2), own / 2 - [1, 0.5])
+    assert made.png().startswith(b"\x89PNG")
+    made.projection = "PCA"
+    assert np.array_equal(unpack(made.points, "<f4").reshape(-1, 2), made.atlas.points("embedding"))
