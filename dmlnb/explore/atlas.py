@@ -77,8 +77,8 @@ class EmbeddingAtlas:
         class_sizes: `{label: images}`.
 
     Raises:
-        ValueError: for shapes that do not fit, NaN in embeddings or coordinates, no embedding or two of one name, a class
-            without a name, or fewer than two images.
+        ValueError: for shapes that do not fit, NaN in embeddings or coordinates, no embedding or two of one name, a
+            class without a name, or fewer than two images.
 
     Taught in notebook 08.
     """
