@@ -5,6 +5,7 @@ all classes share. Classes are combinations of attributes; unseen classes are co
 """
 
 import itertools
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -54,6 +55,17 @@ class TokenBags(torch.utils.data.Dataset):
         if split not in _SPLITS:
             raise ValueError(f"split: expected one of {', '.join(_SPLITS)}, got {split!r}")
         combinations = np.array(list(itertools.combinations(range(12), 3)))  # 220 of them
+        whole = {
+            "per_class": per_class,
+            "bag_size": bag_size,
+            "dim": dim,
+            "num_classes": num_classes,
+            "seed": seed,
+        }
+        for name, value in whole.items():
+            if not isinstance(value, Integral):
+                raise ValueError(f"{name}: expected a whole number, got {value}")
+        num_classes, per_class, bag_size, dim, seed = map(int, (num_classes, per_class, bag_size, dim, seed))
         if not 1 <= num_classes <= len(combinations) // 3:
             raise ValueError(f"num_classes: expected 1 .. {len(combinations) // 3}, got {num_classes}")
         if not 0 <= nuisance <= 1 or noise < 0 or min(per_class, bag_size, dim) < 1 or seed < 0:

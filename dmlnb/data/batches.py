@@ -5,6 +5,9 @@ before. That is what makes an interrupted training resumable to the bit.
 """
 
 import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -12,12 +15,14 @@ from torch import Tensor
 from dmlnb._inputs import require_labels
 
 
-class ClassBatches:
+class ClassBatches(Sequence[Tensor]):
     """M classes, K samples of each, sorted by class inside the batch.
 
     Classes are walked in shuffled rounds, each cut into whole batches; so are the samples of a class. What is left of a
     round, fewer than M classes or K samples, waits for a later round, so visits differ a little by chance. A class with
     fewer than K samples gives all of them and then starts over: it is listed in `short_classes`, with a warning.
+
+    A sequence of index tensors, which `torch.utils.data.DataLoader` takes as its `batch_sampler`.
 
     Args:
         labels: `(N,)` integers >= 0.
@@ -45,13 +50,17 @@ class ClassBatches:
         *,
         seed: int = 0,
     ):
-        require_labels(labels, len(labels))
-        if min(classes_per_batch, samples_per_class, num_batches) < 1:
+        labels = torch.as_tensor(labels)
+        require_labels(labels, labels.numel())
+        labels = labels.cpu().long()
+        sizes = classes_per_batch, samples_per_class, num_batches
+        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
             raise ValueError(
-                "classes_per_batch, samples_per_class, num_batches: expected numbers >= 1, got "
+                "classes_per_batch, samples_per_class, num_batches: expected whole numbers >= 1, got "
                 f"{classes_per_batch}, {samples_per_class}, {num_batches}"
             )
-        classes, counts = labels.cpu().unique(return_counts=True)
+        classes_per_batch, samples_per_class, num_batches = map(int, sizes)
+        classes, counts = labels.unique(return_counts=True)
         if len(classes) < classes_per_batch:
             raise ValueError(
                 f"classes_per_batch: expected at most {len(classes)}, the classes there are, got {classes_per_batch}"
@@ -63,7 +72,7 @@ class ClassBatches:
                 UserWarning,
                 stacklevel=2,
             )
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(int(seed))
         # A class round must not end inside a batch with a class twice: batches are cut from each round separately.
         per_round = len(classes) // classes_per_batch
         rounds = -(-num_batches // per_round)
@@ -71,7 +80,8 @@ class ClassBatches:
         drawn = order[:, : per_round * classes_per_batch].reshape(-1, classes_per_batch)[
             :num_batches
         ]  # (T, M)
-        members = [(labels.cpu() == c).nonzero().flatten() for c in classes]
+        # the samples of each class, in their old order; one sort, however many classes there are
+        members = torch.split(labels.argsort(stable=True), counts.tolist())
         self.table = torch.empty(num_batches, classes_per_batch, samples_per_class, dtype=torch.int64)
         for number, own in enumerate(members):
             batch, column = (drawn == number).nonzero(as_tuple=True)
@@ -82,8 +92,12 @@ class ClassBatches:
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, step: int) -> Tensor:
-        return self.table[step]
+    @overload
+    def __getitem__(self, step: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, step: slice) -> list[Tensor]: ...
+    def __getitem__(self, step):
+        return list(self.table[step]) if isinstance(step, slice) else self.table[step]
 
 
 def _queue(own: Tensor, visits: int, size: int, generator: torch.Generator) -> Tensor:
@@ -97,7 +111,7 @@ def _queue(own: Tensor, visits: int, size: int, generator: torch.Generator) -> T
     return torch.stack(rows[:visits]) if visits else own.new_empty(0, size)
 
 
-class DisjointHalves:
+class DisjointHalves(Sequence[tuple[Tensor, Tensor]]):
     """Pairs of batches `(first, second)` that share no class: what is fitted on one is tested on the other.
 
     Args and errors as `ClassBatches`; `classes_per_half` classes are in each half.
@@ -114,12 +128,20 @@ class DisjointHalves:
         *,
         seed: int = 0,
     ):
+        if not isinstance(classes_per_half, Integral) or classes_per_half < 1:
+            raise ValueError(f"classes_per_half: expected a whole number >= 1, got {classes_per_half}")
         self.batches = ClassBatches(labels, 2 * classes_per_half, samples_per_class, num_batches, seed=seed)
         self.short_classes = self.batches.short_classes
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+    @overload
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __getitem__(self, step: slice) -> list[tuple[Tensor, Tensor]]: ...
+    def __getitem__(self, step):
+        if isinstance(step, slice):
+            return [self[t] for t in range(len(self))[step]]
         first, second = self.batches[step].chunk(2)  # sorted by class, so the halves are disjoint
         return first, second

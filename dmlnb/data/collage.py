@@ -4,6 +4,8 @@ They ask a network for more than one class an image: a local feature should know
 downloaded; the halves are images of `Glyphs`.
 """
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -50,8 +52,9 @@ class Collages(torch.utils.data.Dataset):
         per_class: int = 4,
         seed: int = 0,
     ):
-        if number < 1:
-            raise ValueError(f"number: expected at least 1 collage, got {number}")
+        if not (isinstance(number, Integral) and number >= 1):
+            raise ValueError(f"number: expected a whole number of collages >= 1, got {number}")
+        number, per_class = int(number), int(per_class) if isinstance(per_class, Integral) else per_class
         glyphs = Glyphs(split, size=size, clutter=clutter, noise=noise, per_class=per_class, seed=seed)
         self.class_names, self.num_classes = glyphs.class_names, glyphs.num_classes
         u = torch.from_numpy(uniform(seed, np.arange(number), 4, stream=5))

@@ -29,7 +29,7 @@ REPOSITORY_PACK = Path(__file__).parents[2] / "data" / "glyphs.npz"
 
 def cache_folder() -> Path:
     """Where downloaded or built data lands: `$DMLNB_DATA`, or `~/.cache/dmlnb`."""
-    return Path(os.environ.get("DMLNB_DATA") or Path.home() / ".cache" / "dmlnb")
+    return Path(os.environ.get("DMLNB_DATA") or "~/.cache/dmlnb").expanduser()
 
 
 def load_masters() -> dict[str, np.ndarray]:

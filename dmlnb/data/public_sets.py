@@ -3,137 +3,155 @@
 CUB-200-2011, Cars196, Stanford Online Products (SOP) and In-Shop, with their published layouts and the usual protocol:
 the classes of training and test are disjoint. `data/README.md` lists the expected files and the published counts.
 
-    train = cub200("~/data/CUB_200_2011", "train", transform=my_transform)
+    train = cub200("~/data/CUB_200_2011", "train", transform=photo_transforms(224, train=True))
     image, label = train[0]
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-Rows = list[tuple[Path, object]]  # (image file, the class's own identifier)
+from dmlnb.data.files import ImageFiles, Rows
+from dmlnb.data.public_lists import first_of, read_annotations, read_car_table, read_list, read_text
 
 
-class ImageFiles(torch.utils.data.Dataset):
-    """Image files with class labels; an image is opened when it is asked for.
-
-    Args:
-        rows: `(path, class identifier)`, one an image.
-        split: name of the split, kept as it is.
-        transform: applied to the RGB image on access; None gives the PIL image.
-        identifiers: all class identifiers in the order of their labels; by default the sorted ones of `rows`.
-
-    Attributes:
-        paths: N files.
-        labels: `(N,)` int64 in 0 .. C - 1.
-        class_names: C identifiers as the benchmark writes them.
-        num_classes: C.
-        split, transform: as given.
-
-    Raises:
-        ValueError: if `rows` is empty.
-        FileNotFoundError: if the first image does not exist.
-    """
-
-    def __init__(
-        self, rows: Rows, split: str, transform: Callable | None = None, identifiers: list | None = None
-    ):
-        if not rows:
-            raise ValueError(f"split: the index lists no image of {split!r}; is the download complete?")
-        identifiers = sorted({own for _, own in rows}) if identifiers is None else identifiers
-        number = {own: label for label, own in enumerate(identifiers)}
-        self.paths = [path for path, _ in rows]
-        self.labels: Tensor = torch.tensor([number[own] for _, own in rows])
-        self.class_names = [str(own) for own in identifiers]
-        self.num_classes = len(identifiers)
-        self.split, self.transform = split, transform
-        if not self.paths[0].is_file():
-            raise FileNotFoundError(
-                f"{self.paths[0]}: listed in the index, but not there; unpack the images first"
-            )
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple:
-        from PIL import Image
-
-        path = self.paths[index]
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")  # some images are grey
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f"{path}: listed in the index, but not there") from error
-        except OSError as error:
-            raise OSError(f"{path}: not readable as an image ({error}); download it again") from error
-        return (image if self.transform is None else self.transform(image)), int(self.labels[index])
-
-
-def cub200(root: str | os.PathLike, split: str, *, transform: Callable | None = None) -> ImageFiles:
+def cub200(
+    root: str | os.PathLike,
+    split: str = "all",
+    *,
+    transform: Callable | None = None,
+    skip_broken: bool = False,
+) -> ImageFiles:
     """CUB-200-2011: bird species 1 .. 100 train, 101 .. 200 test.
+
+    Lists with commas in place of blanks, and species counted from 0, are read as well.
 
     Args:
         root: the folder `CUB_200_2011`, with `images.txt`, `image_class_labels.txt` and `images/`.
-        split: `"train"` or `"test"`.
-        transform: see `ImageFiles`.
+        split: `"train"`, `"test"`, or `"all"`: every image of the index, which may then be one of fewer species;
+            divide those with `class_split`.
+        transform, skip_broken: see `ImageFiles`.
 
     Returns:
-        The images of the split.
+        The images of the split. Species have their names where the folder holds `classes.txt`.
 
     Raises:
         ValueError: for another split, or an index that is not as published.
         FileNotFoundError: for a missing file; names it.
     """
-    _require_split(split, ("train", "test"))
+    _require_split(split, ("train", "test", "all"))
     root = Path(root).expanduser()
-    names = dict(_read(root / "images.txt", "image_id path"))
-    classes = dict(_read(root / "image_class_labels.txt", "image_id class_id", whole=(1,)))
-    if names.keys() != classes.keys():
-        raise ValueError(f"{root}: images.txt and image_class_labels.txt list different images")
-    rows = [(root / "images" / names[image], classes[image]) for image in names]
-    return ImageFiles(_half(rows, split, last_of_training=100), split, transform)
+    paths = dict(read_list(root / "images.txt", "image_id path"))
+    species = dict(read_list(root / "image_class_labels.txt", "image_id class_id", whole=(1,)))
+    if paths.keys() != species.keys() or not paths:
+        raise ValueError(
+            f"{root}: images.txt and image_class_labels.txt list different images; is one cut short?"
+        )
+    first, last = min(species.values()), max(species.values())
+    if split != "all" and (first, last) not in ((1, 200), (0, 199)):
+        raise ValueError(
+            f"{root / 'image_class_labels.txt'}: expected species 1 .. 200, got {first} .. {last}; of a part of CUB "
+            'take split="all" and divide it with class_split'
+        )
+    rows = [(root / "images" / paths[image], species[image]) for image in paths]
+    names = {}
+    if (root / "classes.txt").is_file():
+        names = {own: name for own, name in read_list(root / "classes.txt", "class_id name", whole=(0,))}
+        if not set(species.values()) <= names.keys():
+            raise ValueError(
+                f"{root / 'classes.txt'}: lists fewer species than image_class_labels.txt; is it cut short?"
+            )
+    rows = rows if split == "all" else _half(rows, split, last_of_training=99 + first)
+    return ImageFiles(rows, split, transform, class_names=names, skip_broken=skip_broken)
 
 
-def cars196(root: str | os.PathLike, split: str, *, transform: Callable | None = None) -> ImageFiles:
+def cars196(
+    root: str | os.PathLike, split: str, *, transform: Callable | None = None, skip_broken: bool = False
+) -> ImageFiles:
     """Cars196: car models 1 .. 98 train, 99 .. 196 test, whatever part of the original split an image is in.
 
     Args:
-        root: a folder with `cars_annos.mat` and `car_ims/`; or with `cars_train/`, `cars_test/`,
-            `devkit/cars_train_annos.mat` and `cars_test_annos_withlabels.mat` (in the folder or in `devkit/`).
-        split, transform, returns, raises: as `cub200`.
+        root: a folder in one of three layouts; of several, the first is taken whose images are there.
+            `cars_annos.mat` and `car_ims/`; or `cars_train/`, `cars_test/` (also one in the other,
+            `cars_train/cars_train/`), `devkit/cars_train_annos.mat` and `cars_test_annos_withlabels.mat` (in the folder
+            or in `devkit/`); or `anno_train.csv`, `anno_test.csv`, `names.csv` and `car_data/`.
+        split: `"train"` or `"test"`.
+        transform, skip_broken, returns, raises: as `cub200`.
     """
     _require_split(split, ("train", "test"))
     root = Path(root).expanduser()
-    if (root / "cars_annos.mat").is_file():
-        rows = _annotations(root / "cars_annos.mat", "relative_im_path", root)
-    elif (root / "devkit" / "cars_train_annos.mat").is_file():
-        test = _first(root, ("cars_test_annos_withlabels.mat", "devkit/cars_test_annos_withlabels.mat"))
-        rows = _annotations(root / "devkit" / "cars_train_annos.mat", "fname", root / "cars_train")
-        rows += _annotations(test, "fname", root / "cars_test")
-    else:
-        raise FileNotFoundError(
-            f"{root}: expected cars_annos.mat or devkit/cars_train_annos.mat, found neither"
+    layouts = [
+        (layout, marks)
+        for layout, marks in (
+            (_cars_whole, ("cars_annos.mat", "car_ims")),
+            (_cars_parts, ("devkit/cars_train_annos.mat", "cars_train")),
+            (_cars_table, ("anno_train.csv", "car_data")),
         )
-    return ImageFiles(_half(rows, split, last_of_training=98), split, transform)
+        if (root / marks[0]).is_file()
+    ]
+    if not layouts:
+        raise FileNotFoundError(
+            f"{root}: expected cars_annos.mat, devkit/cars_train_annos.mat or anno_train.csv, found none of them"
+        )
+    with_images = [layout for layout, marks in layouts if (root / marks[1]).is_dir()]
+    rows = (with_images or [layouts[0][0]])[0](root)
+    return ImageFiles(_half(rows, split, last_of_training=98), split, transform, skip_broken=skip_broken)
 
 
-def online_products(root: str | os.PathLike, split: str, *, transform: Callable | None = None) -> ImageFiles:
+def _cars_whole(root: Path) -> Rows:
+    return read_annotations(root / "cars_annos.mat", "relative_im_path", root)
+
+
+def _cars_parts(root: Path) -> Rows:
+    test = first_of(root, ("cars_test_annos_withlabels.mat", "devkit/cars_test_annos_withlabels.mat"))
+    rows = []
+    for part, file in (("cars_train", root / "devkit" / "cars_train_annos.mat"), ("cars_test", test)):
+        images = root / part / part if (root / part / part).is_dir() else root / part
+        rows += read_annotations(file, "fname", images)
+    return rows
+
+
+def _cars_table(root: Path) -> Rows:
+    images = (
+        root / "car_data" / "car_data" if (root / "car_data" / "car_data").is_dir() else root / "car_data"
+    )
+    parts = ("train", "test")
+    return [
+        row
+        for part in parts
+        for row in read_car_table(root / f"anno_{part}.csv", images / part, root / "names.csv")
+    ]
+
+
+def online_products(
+    root: str | os.PathLike, split: str, *, transform: Callable | None = None, skip_broken: bool = False
+) -> ImageFiles:
     """Stanford Online Products: the products of `Ebay_train.txt` train, those of `Ebay_test.txt` test.
 
     Args:
         root: the folder `Stanford_Online_Products`, with the two lists and the folders of images they name.
-        split, transform, returns, raises: as `cub200`.
+        split: `"train"` or `"test"`.
+        transform, skip_broken, returns, raises: as `cub200`.
     """
     _require_split(split, ("train", "test"))
     root = Path(root).expanduser()
-    table = _read(root / f"Ebay_{split}.txt", "image_id class_id super_class_id path", skip=1, whole=(1,))
-    return ImageFiles([(root / path, product) for _, product, _, path in table], split, transform)
+    columns = "image_id class_id super_class_id path"
+    table = list(read_list(root / f"Ebay_{split}.txt", columns, skip=1, whole=(1,)))
+    if (root / "Ebay_info.txt").is_file():  # lists both parts
+        lists = [root / f"Ebay_{name}.txt" for name in ("info", "train", "test")]
+        all_rows, *parts = (sum(1 for line in read_text(file)[1:] if line.strip()) for file in lists)
+        if all_rows != sum(parts):
+            raise ValueError(
+                f"{root}: Ebay_info.txt lists {all_rows} images, Ebay_train.txt and Ebay_test.txt {sum(parts)}; "
+                "one is cut short, unpack it again"
+            )
+    rows = [(root / path, product) for _, product, _, path in table]
+    return ImageFiles(rows, split, transform, skip_broken=skip_broken)
 
 
-def in_shop(root: str | os.PathLike, split: str, *, transform: Callable | None = None) -> ImageFiles:
+def in_shop(
+    root: str | os.PathLike, split: str, *, transform: Callable | None = None, skip_broken: bool = False
+) -> ImageFiles:
     """In-Shop: clothes for training, and other clothes as queries against a gallery.
 
     `"query"` and `"gallery"` number their items alike, as `evaluate(..., gallery=, gallery_labels=)` expects.
@@ -141,19 +159,23 @@ def in_shop(root: str | os.PathLike, split: str, *, transform: Callable | None =
     Args:
         root: a folder with `list_eval_partition.txt` (in it, in `Eval/` or in `Anno/`) and `img/` (in it or in `Img/`).
         split: `"train"`, `"query"` or `"gallery"`.
-        transform, returns, raises: as `cub200`.
+        transform, skip_broken, returns, raises: as `cub200`.
     """
     _require_split(split, ("train", "query", "gallery"))
     root = Path(root).expanduser()
     name = "list_eval_partition.txt"
-    index = _first(root, (name, f"Eval/{name}", f"Anno/{name}"))
-    images = _first(root, ("img", "Img/img")).parent  # the list's paths begin with img/
-    table = list(_read(index, "image_name item_id evaluation_status", skip=2))
+    index = first_of(root, (name, f"Eval/{name}", f"Anno/{name}"))
+    images = first_of(root, ("img", "Img/img")).parent  # the list's paths begin with img/
+    table = list(read_list(index, "image_name item_id evaluation_status", skip=2))
+    declared = read_text(index)[0].strip()
+    if not declared.isdecimal() or int(declared) != len(table):
+        raise ValueError(
+            f"{index}: declares {declared} images in its first line, lists {len(table)}; download it again"
+        )
     parts = ("train",) if split == "train" else ("query", "gallery")
     items = sorted({item for _, item, part in table if part in parts})
-    return ImageFiles(
-        [(images / path, item) for path, item, part in table if part == split], split, transform, items
-    )
+    rows = [(images / path, item) for path, item, part in table if part == split]
+    return ImageFiles(rows, split, transform, items, skip_broken=skip_broken)
 
 
 def _require_split(split: str, known: tuple[str, ...]) -> None:
@@ -163,38 +185,3 @@ def _require_split(split: str, known: tuple[str, ...]) -> None:
 
 def _half(rows: Rows, split: str, last_of_training: int) -> Rows:
     return [row for row in rows if (row[1] <= last_of_training) == (split == "train")]
-
-
-def _first(root: Path, candidates: tuple[str, ...]) -> Path:
-    """The first of the candidates below `root` that exists."""
-    for name in candidates:
-        if (root / name).exists():
-            return root / name
-    raise FileNotFoundError(f"{root}: expected {' or '.join(candidates)}, found neither")
-
-
-def _read(index: Path, columns: str, skip: int = 0, whole: tuple[int, ...] = ()) -> Iterator[tuple]:
-    """Rows of a list with these columns, after `skip` lines of heading; the columns in `whole` as integers."""
-    if not index.is_file():
-        raise FileNotFoundError(f"{index}: no such file; root must be the unpacked folder of the benchmark")
-    width = len(columns.split())
-    for number, line in enumerate(index.read_text(encoding="utf-8").splitlines(), start=1):
-        if number <= skip or not line.strip():
-            continue
-        fields = line.split()
-        if len(fields) != width or not all(fields[i].isdecimal() for i in whole):
-            raise ValueError(f"{index}, line {number}: expected `{columns}`, got {line.strip()!r}")
-        yield tuple(int(field) if i in whole else field for i, field in enumerate(fields))
-
-
-def _annotations(file: Path, key: str, images: Path) -> Rows:
-    """Image files and classes of one of the annotation files of Cars196."""
-    from scipy.io import loadmat
-
-    annotations = loadmat(file, squeeze_me=True)["annotations"].reshape(-1)
-    missing = {key, "class"} - set(annotations.dtype.names or ())
-    if missing:
-        raise ValueError(
-            f"{file}: expected annotations with {' and '.join(sorted(missing))}; does it hold the labels?"
-        )
-    return [(images / str(row[key]), int(row["class"])) for row in annotations]

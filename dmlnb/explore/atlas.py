@@ -19,7 +19,7 @@ from dmlnb.explore.names import chosen_rows, names_of, whole_numbers
 from dmlnb.geometry import normalize
 from dmlnb.retrieval import nearest
 
-PROJECTIONS = ("PCA", "UMAP")
+PROJECTIONS, OWN = ("PCA", "UMAP"), "own"
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,19 @@ class EmbeddingAtlas:
         labels: `(N,)` integers >= 0, of any width and size.
         class_names: a name a class, in the order of the labels or `{label: name}`; by default its number.
         scores: by name, `(N,)` numbers, one an image; NaN where there is none.
+        coordinates: `(N, 2)`, a map of your own, the same for all embeddings: the projection `"own"`.
         seed: of UMAP.
 
     Attributes:
         names: of the embeddings.
+        projections: names of the maps, the first one first.
         labels: `(N,)` int64 array.
         class_names: `{label: name}` of the classes that have images, in the order of the labels.
         class_sizes: `{label: images}`.
 
     Raises:
-        ValueError: for shapes that do not fit, NaN in embeddings, no embedding or two of one name, a class without a
-            name, or fewer than two images.
+        ValueError: for shapes that do not fit, NaN in embeddings or coordinates, no embedding or two of one name, a
+            class without a name, or fewer than two images.
 
     Taught in notebook 08.
     """
@@ -88,6 +90,7 @@ class EmbeddingAtlas:
         *,
         class_names: Sequence[str] | Mapping[int, str] | None = None,
         scores: Mapping[str, Sequence[float]] | None = None,
+        coordinates: Tensor | np.ndarray | None = None,
         seed: int = 0,
     ):
         named = embeddings if isinstance(embeddings, Mapping) else {"embedding": embeddings}
@@ -109,6 +112,13 @@ class EmbeddingAtlas:
         for name, values in self.scores.items():
             if values.shape != (len(self),):
                 raise ValueError(f"scores[{name!r}]: expected shape ({len(self)},), got {values.shape}")
+        self._own = None if coordinates is None else to_numpy(coordinates).astype(float)
+        if self._own is not None and self._own.shape != (len(self), 2):
+            raise ValueError(f"coordinates: expected shape ({len(self)}, 2), got {self._own.shape}")
+        if self._own is not None and not np.isfinite(self._own).all():
+            raise ValueError("coordinates: expected finite numbers, got NaN or infinity")
+        self.projections = [OWN] * (self._own is not None) + ["PCA"]
+        self.projections += ["UMAP"] * (FEWEST_POINTS <= len(self) <= MOST_POINTS)
         self.seed = seed
         self._points: dict[tuple[str, str], np.ndarray] = {}
         self._hits: dict[str, np.ndarray] = {}
@@ -120,8 +130,10 @@ class EmbeddingAtlas:
         """The k exact nearest neighbours of image `index`, itself left out; fewer where there are not so many."""
         if not 0 <= index < len(self):
             raise ValueError(f"index: expected 0 .. {len(self) - 1}, got {index}")
-        found, cosine = (v[0] for v in self._others(name, np.array([index]), min(k, len(self) - 1)))
-        unit = normalize(self._of(name)[[index, *found]].double())
+        rows = self._of(name)
+        found, cosine = nearest(rows[[index]], rows, k=min(k, len(self) - 1), own=[index])
+        found, cosine = found[0].numpy(), cosine[0].numpy()
+        unit = normalize(rows[[index, *found]].double())
         distance = (unit[1:] - unit[0]).norm(dim=1).numpy()  # not from the cosine, which rounds near 1
         return Neighbours(found, cosine, distance, self.labels[found] == self.labels[index])
 
@@ -135,27 +147,27 @@ class EmbeddingAtlas:
     def points(self, name: str, projection: str = "PCA") -> np.ndarray:
         """`(N, 2)` float32 in -1 .. 1: the map, turned (and mirrored) so that it resembles the first embedding's PCA.
 
-        A turn changes no distance, so a map says the same before and after; but two maps can be compared by eye.
+        A turn changes no distance, so a map says the same before and after; but two maps can be compared by eye. Your
+        own coordinates are only moved and scaled, by one factor.
         Maps are computed once.
         """
-        if projection not in PROJECTIONS:
-            raise ValueError(f"projection: expected one of {', '.join(PROJECTIONS)}, got {projection!r}")
-        key = (name, projection)
+        known = [OWN] * (self._own is not None) + list(PROJECTIONS)
+        if projection not in known:
+            raise ValueError(f"projection: expected one of {', '.join(known)}, got {projection!r}")
+        rows, key = self._of(name), (name, projection)
         if key not in self._points:
-            neighbours = min(15, len(self) - 1)
-            raw = project(self._of(name), projection.lower(), self.seed, neighbours=neighbours)
-            raw = raw - raw.mean(axis=0)
             first = (self.names[0], "PCA")
-            if key != first:
+            if projection == OWN:
+                raw = self._own
+            else:
+                raw = project(rows, projection.lower(), self.seed, neighbours=min(15, len(self) - 1))
+                raw = raw - raw.mean(axis=0)
+            if projection != OWN and key != first:
                 raw = raw @ orthogonal_procrustes(raw, self.points(*first))[0]
             low, high = raw.min(axis=0), raw.max(axis=0)
             raw = (raw - (low + high) / 2) / (float((high - low).max()) / 2 or 1.0)
             self._points[key] = raw.astype(np.float32)
         return self._points[key]
-
-    def can_project(self, projection: str) -> bool:
-        """Whether the images are not too many (or too few) for it."""
-        return projection == "PCA" or FEWEST_POINTS <= len(self) <= MOST_POINTS
 
     def has_points(self, name: str, projection: str) -> bool:
         """Whether the map is already there."""
@@ -186,16 +198,8 @@ class EmbeddingAtlas:
     def _hits_of(self, name: str, chosen: np.ndarray) -> np.ndarray:
         if name in self._hits:
             return self._hits[name][chosen]
-        found, _ = self._others(name, chosen, 1)  # (M, 1)
-        return self.labels[found[:, 0]] == self.labels[chosen]
-
-    def _others(self, name: str, chosen: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest neighbours of the chosen images among all images, each without itself, and their cosines."""
-        rows = self._of(name)
-        found, cosine = (v.numpy() for v in nearest(rows[chosen], rows, k=k + 1))  # (M, k + 1)
-        itself = found == chosen[:, None]
-        itself[~itself.any(axis=1), -1] = True  # pushed out by duplicates: drop the last instead
-        return found[~itself].reshape(-1, k), cosine[~itself].reshape(-1, k)
+        found, _ = nearest(self._of(name)[chosen], self._of(name), k=1, own=chosen)
+        return self.labels[found[:, 0].numpy()] == self.labels[chosen]
 
     def _of(self, name: str) -> Tensor:
         if name not in self._rows:

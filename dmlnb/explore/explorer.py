@@ -15,13 +15,12 @@ import traitlets as t
 from torch import Tensor, nn
 
 from dmlnb.explore import rows
-from dmlnb.explore.atlas import PROJECTIONS, EmbeddingAtlas
-from dmlnb.explore.figures import class_colors, png_bytes, to_numpy
+from dmlnb.explore.atlas import EmbeddingAtlas
+from dmlnb.explore.figures import class_colors, png_bytes
 from dmlnb.explore.looks import pooling_map
 from dmlnb.explore.maps import embedding_map
 from dmlnb.explore.names import chosen_rows, whole_numbers
-from dmlnb.explore.pictures import Range, as_tensor, thumbnails
-from dmlnb.explore.regions import assignment_maps, pooling_overlay
+from dmlnb.explore.pictures import Range, thumbnails
 from dmlnb.explore.tiles import THUMBNAIL, sheet
 
 CLASS, HIT = "class", "hit or miss"
@@ -46,6 +45,7 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         class_names: a name a class, in the order of the labels or `{label: name}`.
         scores: by name, `(N,)` numbers to colour by.
         range: of images in other numbers: `(low, high)`, `(mean, std)` by channel, or `"imagenet"`.
+        coordinates: `(N, 2)`, a map of your own, shown first; its projection is called `"own"`.
         looks: by the name of the embedding, a network (its pooling is shown, see `pooling_map`) or a function from
             images `(1, c, H, W)` to a map `(1, h, w)`: weights >= 0, or integers for an assignment to templates.
         classes: coloured at the start, at most 8.
@@ -53,7 +53,8 @@ class EmbeddingExplorer(anywidget.AnyWidget):
 
     Attributes:
         atlas: the `EmbeddingAtlas` behind the picture.
-        embedding, projection, color_by: what is shown; `"PCA"` or `"UMAP"`; `"class"`, `"hit or miss"` or a score.
+        embedding, projection, color_by: what is shown; `"PCA"`, `"UMAP"` or `"own"`; `"class"`, `"hit or miss"` or a
+            score.
         picked: number of the picked image, -1 for none.
         neighbours: numbers of its nearest neighbours.
         classes, only: the coloured classes, and whether all others are hidden.
@@ -113,9 +114,12 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         looks: Mapping[str, nn.Module | Callable[[Tensor], Tensor]] | None = None,
         classes: Sequence[int] | None = None,
         range: Range = None,
+        coordinates: Tensor | np.ndarray | None = None,
         seed: int = 0,
     ):
-        self.atlas = EmbeddingAtlas(embeddings, labels, class_names=class_names, scores=scores, seed=seed)
+        self.atlas = EmbeddingAtlas(
+            embeddings, labels, class_names=class_names, scores=scores, coordinates=coordinates, seed=seed
+        )
         taken = {CLASS, HIT} & set(self.atlas.scores)
         if taken:
             raise ValueError(f"scores: expected names other than {CLASS!r} and {HIT!r}, got {taken.pop()!r}")
@@ -146,10 +150,11 @@ class EmbeddingExplorer(anywidget.AnyWidget):
             class_names=list(self.atlas.class_names.values()),
             palette=class_colors(MOST_COLORS),
             embeddings=self.atlas.names,
-            projections=[p for p in PROJECTIONS if self.atlas.can_project(p)],
+            projections=self.atlas.projections,
             colorings=[CLASS, HIT, *self.atlas.scores],
             embedding=self.atlas.names[0],
-            points=_packed(self.atlas.points(self.atlas.names[0])),
+            projection=self.atlas.projections[0],
+            points=_packed(self.atlas.points(self.atlas.names[0], self.atlas.projections[0])),
             classes=chosen,
             score_range=[0.0, 1.0],
         )
@@ -215,21 +220,7 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         self.picked_html = rows.picked_line(self.atlas, self.embedding, self.picked, found)
         self.row_html = rows.neighbour_row(self.atlas, self._pictures, self.picked, found)
         if change["name"] == "picked":
-            self.look_html = self._look(self.picked)
-
-    def _look(self, index: int) -> str:
-        """What each network looks at in an image, all of them below each other."""
-        if not self._looks:
-            return ""
-        image = as_tensor(self._images, index)
-        maps = {name: to_numpy(look(image)) for name, look in self._looks.items()}
-        weights = {name: m for name, m in maps.items() if np.issubdtype(m.dtype, np.floating)}
-        figures = [pooling_overlay(image, weights, range=self._range)] if weights else []
-        for name, winner in maps.items():
-            if name not in weights:
-                number = int(winner.max()) + 1
-                figures.append(assignment_maps(image, winner, num_prototypes=number, range=self._range))
-        return "".join(rows.look_image(png_bytes(figure, 80), index, list(maps)) for figure in figures)
+            self.look_html = rows.looks(self._looks, self._images, self.picked, self._range)
 
     @t.observe("lasso")
     def _enclose(self, change) -> None:

@@ -5,14 +5,15 @@ The range is read off the dtype or said by the caller; it is never guessed from 
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
+from dmlnb.data.pictures import IMAGENET_MEAN, IMAGENET_STD, as_rgb, open_image
 from dmlnb.explore.figures import to_numpy
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of red, green, blue
 OVERSHOOT = 0.25  # of a resized image beyond 0 .. 1; what lies farther outside was never in 0 .. 1
 
 Range = str | tuple[float, float] | tuple[Sequence[float], Sequence[float]] | None
@@ -57,9 +58,9 @@ def as_tensor(images, index: int) -> torch.Tensor:
     image = images[index]
     image = image[0] if isinstance(image, tuple) else image
     if isinstance(image, str | os.PathLike):
-        image = open_picture(image)
+        image = open_image(Path(image).expanduser())
     if isinstance(image, Image.Image):
-        picture = pillow_bytes(image)
+        picture = _pillow_bytes(image)
         image = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
     array = to_numpy(image)
     if _channels_are_last(array):
@@ -74,28 +75,6 @@ def shrink(picture: np.ndarray, side: int) -> np.ndarray:
     image = Image.fromarray(picture)
     image.thumbnail((side, side))
     return np.asarray(image)
-
-
-def open_picture(path: str | os.PathLike, side: int | None = None) -> Image.Image:
-    """A file as a Pillow image, upright as its camera says; with `side` it may be decoded at a fraction of its size.
-
-    Raises:
-        OSError: for a file that cannot be read as an image; names it.
-    """
-    try:
-        with Image.open(os.path.expanduser(path)) as file:
-            if side is not None:
-                file.draft(None, (2 * side, 2 * side))  # JPEG only: ten times faster for large photographs
-            return ImageOps.exif_transpose(file)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OSError(f"{path}: not readable as an image ({error})") from error
-
-
-def pillow_bytes(image: Image.Image) -> np.ndarray:
-    """A Pillow image of any mode as uint8 `(H, W)` or `(H, W, 3)`; 16 bits are scaled to 8, transparency is dropped."""
-    if image.mode.startswith("I"):
-        return (np.asarray(image).astype(float) / 257).round().clip(0, 255).astype(np.uint8)
-    return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
 
 
 def _each(images, name: str) -> Iterator:
@@ -116,13 +95,17 @@ def _each(images, name: str) -> Iterator:
 
 def _picture(image, range: Range, name: str, side: int | None = None) -> np.ndarray:
     if isinstance(image, str | os.PathLike):
-        image = open_picture(image, side)
+        image = open_image(Path(image).expanduser(), side=side)
     if isinstance(image, Image.Image):
-        return pillow_bytes(image)
+        return _pillow_bytes(image)
     array = to_numpy(image)
     if _channels_are_last(array):
         return _to_bytes(array[None], range, name)[0]
     return _to_bytes(_channels_last(array[None], name), range, name)[0]
+
+
+def _pillow_bytes(image: Image.Image) -> np.ndarray:
+    return np.asarray(as_rgb(image) if image.mode not in ("1", "L") else image.convert("L"))
 
 
 def _channels_are_last(image: np.ndarray) -> bool:  # (H, W, 3), as Pillow and OpenCV have it
@@ -166,7 +149,7 @@ def _to_bytes(array: np.ndarray, range: Range, name: str) -> np.ndarray:
 
 def _shares(array: np.ndarray, range: Range) -> np.ndarray:
     """Numbers of a range that was said -> 0 .. 1."""
-    said = IMAGENET if isinstance(range, str) and range == "imagenet" else range
+    said = (IMAGENET_MEAN, IMAGENET_STD) if isinstance(range, str) and range == "imagenet" else range
     try:
         first, second = (np.asarray(v, dtype=np.float32) for v in said)
         scalar = first.ndim == 0

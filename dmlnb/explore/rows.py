@@ -3,11 +3,14 @@
 import base64
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from dmlnb.explore.atlas import EmbeddingAtlas, Neighbours, Selection
+from dmlnb.explore.figures import png_bytes, to_numpy
+from dmlnb.explore.pictures import Range, as_tensor
+from dmlnb.explore.regions import assignment_maps, pooling_overlay
 from dmlnb.explore.tiles import thumbnail
 
 
@@ -84,10 +87,20 @@ def contact_tiles(
     return f'<div class="dmlnb-row dmlnb-sheet">{"".join(tiles)}</div>{rest}'
 
 
-def look_image(png: bytes, index: int, names: Sequence[str]) -> str:
-    """A picture of where an image is looked at."""
-    alt = html.escape(f"Image {index} and, below it, where it is looked at by {', '.join(names)}", quote=True)
-    return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def looks(named: Mapping[str, Callable], images, index: int, range: Range = None) -> str:
+    """Where image `index` is looked at, by name a function `(1, c, H, W) -> (1, h, w)`, below each other."""
+    if not named:
+        return ""
+    image = as_tensor(images, index)
+    maps = {name: to_numpy(look(image)) for name, look in named.items()}
+    weights = {name: m for name, m in maps.items() if np.issubdtype(m.dtype, np.floating)}
+    figures = [pooling_overlay(image, weights, range=range)] if weights else []
+    for name, winner in maps.items():
+        if name not in weights:
+            figures.append(assignment_maps(image, winner, num_prototypes=int(winner.max()) + 1, range=range))
+    alt = html.escape(f"Image {index} and, below it, where it is looked at by {', '.join(maps)}", quote=True)
+    pictures = (base64.b64encode(png_bytes(figure, 80)).decode() for figure in figures)
+    return "".join(f'<img alt="{alt}" src="data:image/png;base64,{picture}">' for picture in pictures)
 
 
 def _percent(share: float) -> str:

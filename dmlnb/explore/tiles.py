@@ -11,9 +11,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from dmlnb.explore.pictures import open_picture, shrink
+from dmlnb.data import image_folder
+from dmlnb.explore.pictures import shrink
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 THUMBNAIL = 64  # pixels
 _SHEET_SIDE = 8192  # pixels; what browsers decode without trouble
 
@@ -63,13 +63,12 @@ def thumbnail(picture: np.ndarray, side: int = THUMBNAIL) -> str:
 
 
 def read_folder(folder: str | os.PathLike, size: int = 64) -> tuple[Tensor, Tensor, list[str], list[Path]]:
-    """Images of your own: every picture below a folder; the name of the folder it lies in is its class.
+    """Images of your own as one batch: every picture below a folder, made square (see `dmlnb.data.image_folder`).
 
     Compute embeddings in the order of the paths, or bring an array of them in this order.
 
     Args:
-        folder: with one folder a class, as `ImageFolder` of torchvision expects it; pictures that lie directly in it
-            make one class, named after it.
+        folder: with one folder a class.
         size: side to which the shorter side of each image is scaled; the middle square is kept.
 
     Returns:
@@ -77,19 +76,12 @@ def read_folder(folder: str | os.PathLike, size: int = 64) -> tuple[Tensor, Tens
 
     Raises:
         FileNotFoundError: if there is no folder or no picture in it.
+        ValueError: for a class without a picture.
         OSError: for a file that cannot be read as an image; names it.
 
     Taught in notebook 08.
     """
-    root = Path(folder).expanduser()
-    shown = (
-        p for p in root.rglob("*") if not any(part.startswith(".") for part in p.relative_to(root).parts)
-    )
-    paths = sorted(p for p in shown if p.suffix.lower() in PICTURES and p.is_file())
-    if not paths:
-        raise FileNotFoundError(f"folder: expected pictures ({', '.join(PICTURES)}) below {root}, found none")
-    classes = sorted({p.parent.name for p in paths})
-    squares = [ImageOps.fit(open_picture(path).convert("RGB"), (size, size)) for path in paths]
-    images = np.stack([np.asarray(square) for square in squares])  # (N, S, S, 3)
-    labels = torch.tensor([classes.index(p.parent.name) for p in paths])
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), labels, classes, paths
+    files = image_folder(folder)
+    squares = [np.asarray(ImageOps.fit(files[i][0], (size, size))) for i in range(len(files))]
+    images = torch.from_numpy(np.stack(squares))  # (N, S, S, 3)
+    return images.permute(0, 3, 1, 2).contiguous(), files.labels, files.class_names, files.paths

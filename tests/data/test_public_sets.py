@@ -188,3 +188,117 @@ def test_missing_and_damaged_images_are_named(cub):
 def test_a_split_without_images_is_refused():
     with pytest.raises(ValueError, match="no image of 'test'"):
         ImageFiles([], "test")
+
+
+def rewrite(folder, name, change):
+    (folder / name).write_text(
+        "".join(change(line) + "\n" for line in (folder / name).read_text().splitlines())
+    )
+
+
+def test_species_counted_from_zero_and_lists_with_commas_are_read(cub):
+    wanted = [p.name for p in cub200(cub, "test").paths]
+    rewrite(cub, "images.txt", lambda line: line.replace(" ", ","))
+    rewrite(cub, "image_class_labels.txt", lambda line: f"{line.split()[0]}, {int(line.split()[1]) - 1}")
+    train, test = cub200(cub, "train"), cub200(cub, "test")
+    assert [p.name for p in test.paths] == wanted == ["d.jpg", "e.jpg"] and test.class_names == ["100", "199"]
+    assert train.labels.tolist() == [0, 1, 1] and train.class_names == ["0", "99"]
+
+
+def test_a_part_of_cub_is_taken_whole_or_refused(cub):
+    names = [line.split()[1] for line in (cub / "images.txt").read_text().splitlines()][:3]
+    (cub / "images.txt").write_text("".join(f"{i} {n}\n" for i, n in enumerate(names)))
+    (cub / "image_class_labels.txt").write_text("0 1\n1 100\n2 100\n")
+    for split in ("train", "test"):
+        with pytest.raises(
+            ValueError, match=r"image_class_labels.txt: expected species 1 .. 200, got 1 .. 100.*class_split"
+        ):
+            cub200(cub, split)
+    (cub / "classes.txt").write_text("1 001.Albatross\n100 100.Gull\n")
+    images = cub200(cub)
+    assert images.class_names == ["001.Albatross", "100.Gull"] and images.labels.tolist() == [0, 1, 1]
+    (cub / "classes.txt").write_text("1 001.Albatross\n")
+    with pytest.raises(ValueError, match="fewer species.*cut short"):
+        cub200(cub)
+
+
+def test_of_two_layouts_of_cars_the_one_with_images_is_taken(cars_parts):
+    rows = [(f"car_ims/{name}", own) for name, own in CARS]
+    savemat(
+        cars_parts / "cars_annos.mat",
+        {"annotations": annotations(rows, **{"relative_im_path": 0, "class": 1})},
+    )
+    assert [p.parent.name for p in cars196(cars_parts, "train").paths] == [
+        "cars_train",
+        "cars_train",
+        "cars_test",
+    ]
+    for part in ("cars_train", "cars_test"):  # one folder in the other
+        (cars_parts / part).rename(cars_parts / "moved")
+        (cars_parts / part).mkdir()
+        (cars_parts / "moved").rename(cars_parts / part / part)
+    assert len(cars196(cars_parts, "train")) == 3
+
+
+def test_cars_as_tables(tmp_path):
+    models = [f"Car {i}" for i in range(1, 196)] + ["Ram C/V Cargo"]
+    (tmp_path / "names.csv").write_text("\n".join(models) + "\n")
+    for part, rows in (("train", CARS[:3]), ("test", CARS[3:])):
+        (tmp_path / f"anno_{part}.csv").write_text("".join(f"{name},1,2,3,4,{own}\n" for name, own in rows))
+        for name, own in rows:
+            draw(tmp_path / "car_data" / "car_data" / part / models[own - 1].replace("/", "-") / name)
+    train, test = cars196(tmp_path, "train"), cars196(tmp_path, "test")
+    assert train.labels.tolist() == [1, 0, 1] and test.class_names == ["99", "196"]
+    assert test.paths[1].parent.name == "Ram C-V Cargo"
+    (tmp_path / "anno_test.csv").write_text("000004.jpg,1,2,3,4,197\n")
+    with pytest.raises(ValueError, match=r"anno_test\.csv, line 1.*names\.csv"):
+        cars196(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"\n<!DOCTYPE html><title>404</title>", "web page.*download it again"),
+        (b"\0" * 300, "not readable as annotations"),
+    ],
+)
+def test_what_is_no_mat_file_is_named(cars_whole, content, message):
+    (cars_whole / "cars_annos.mat").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"cars_annos\.mat: .*{message}"):
+        cars196(cars_whole, "train")
+
+
+def test_a_web_page_or_bytes_in_place_of_a_list_are_named(cub):
+    (cub / "images.txt").write_text("<html>not found</html>")
+    with pytest.raises(ValueError, match=r"images\.txt: is a web page"):
+        cub200(cub)
+    (cub / "images.txt").write_bytes(b"\x1f\x8b\xff\xfe")
+    with pytest.raises(ValueError, match=r"images\.txt: expected a list as text"):
+        cub200(cub)
+
+
+def test_lists_that_are_cut_short_are_refused(tmp_path, products):
+    root = make_shop(tmp_path / "shop", "list_eval_partition.txt", ".")
+    lines = (root / "list_eval_partition.txt").read_text().splitlines()
+    (root / "list_eval_partition.txt").write_text("\n".join(lines[:-2]) + "\n")
+    with pytest.raises(ValueError, match="declares 7 images in its first line, lists 5"):
+        in_shop(root, "train")
+    info = ["image_id class_id super_class_id path", *(f"{i} {i} 1 a.JPG" for i in range(6))]
+    (products / "Ebay_info.txt").write_text("\n".join(info) + "\n")
+    assert len(online_products(products, "train")) == 3
+    (products / "Ebay_info.txt").write_text("\n".join([*info, "7 7 1 b.JPG"]) + "\n")
+    with pytest.raises(ValueError, match="lists 7 images.*6; one is cut short"):
+        online_products(products, "train")
+
+
+@pytest.mark.parametrize("loader", [cub200, cars196, online_products, in_shop])
+def test_a_home_folder_is_found(loader, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=str(tmp_path / "sets")):
+        loader("~/sets", "train")
+
+
+def test_a_benchmark_is_read_without_its_broken_images(cub):
+    (cub / "images" / "100.Gull" / "b.jpg").write_bytes(b"")
+    images = cub200(cub, "train", skip_broken=True)
+    assert len(images) == 2 and [p.name for p, _ in images.broken] == ["b.jpg"]

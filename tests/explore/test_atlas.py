@@ -110,11 +110,25 @@ def test_degenerate_embeddings_have_a_finite_map(rows):
 
 def test_umap_only_for_a_number_of_images_that_suits_it():
     many = EmbeddingAtlas(torch.randn(5001, 2), torch.zeros(5001, dtype=torch.long))
-    assert many.can_project("PCA") and not many.can_project("UMAP")
     few = EmbeddingAtlas(torch.randn(3, 2), torch.zeros(3, dtype=torch.long))
-    assert few.can_project("PCA") and not few.can_project("UMAP")
+    some = EmbeddingAtlas(torch.randn(4, 2), torch.zeros(4, dtype=torch.long))
+    assert many.projections == few.projections == ["PCA"] and some.projections == ["PCA", "UMAP"]
     with pytest.raises(ValueError, match="at most 5000"):
         many.points("embedding", "UMAP")
+    with pytest.raises(ValueError, match="at least 4"):
+        few.points("embedding", "UMAP")
+
+
+def test_own_coordinates_are_moved_and_scaled_and_never_turned(rows):
+    own = torch.randn(60, 2).double() * 40 + 7
+    atlas = EmbeddingAtlas({"a": rows, "b": rows[:, :3]}, LABELS, coordinates=own)
+    assert atlas.projections == ["own", "PCA", "UMAP"]
+    middle = (own.amin(dim=0) + own.amax(dim=0)) / 2
+    wanted = (own - middle) / (own.amax(dim=0) - own.amin(dim=0)).max() * 2
+    for name in "ab":
+        assert np.allclose(atlas.points(name, "own"), wanted, atol=1e-6)
+    with pytest.raises(ValueError, match="projection: expected one of PCA, UMAP, got 'own'"):
+        EmbeddingAtlas(rows, LABELS).points("embedding", "own")
 
 
 def inside_by_angles(point, corners):
@@ -149,6 +163,8 @@ def test_a_lasso_holds_what_it_encloses(corners, rows):
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, class_names={0: "a"}), "got none for class 1"),
     (lambda: EmbeddingAtlas({1: torch.eye(60), "1": torch.eye(60)}, LABELS), "names that differ, got '1' twice"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, class_names=["a"]), "class_names: expected at least 6"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, coordinates=torch.eye(60)), "coordinates: expected shape"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, coordinates=[[0, math.nan]] * 60), "coordinates: expected finite"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, scores={"s": [1.0]}), r"scores\['s'\]"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("embedding", 60), "index: expected 0 .. 59"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("x", 0), "name: expected one of embedding"),

@@ -12,7 +12,9 @@ import torch
 import traitlets
 from PIL import Image
 
+from dmlnb.data import image_folder, photo_transforms
 from dmlnb.explore import EmbeddingExplorer
+from dmlnb.explore.images import contact_sheet
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 
@@ -288,3 +290,38 @@ def test_normalised_images_are_asked_for_their_range():
 def test_more_bad_input_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         small(**change)
+
+
+def test_own_coordinates_are_shown_first():
+    own = np.array([[0, 0], [4, 0], [4, 2], [0, 2], [1, 1], [2, 1]])
+    made = small(coordinates=own)
+    assert made.projection == made.projections[0] == "own"
+    assert np.allclose(unpack(made.points, "<f4").reshape(-1, 2), own / 2 - [1, 0.5])
+    assert made.png().startswith(b"\x89PNG")
+    made.projection = "PCA"
+    assert np.array_equal(unpack(made.points, "<f4").reshape(-1, 2), made.atlas.points("embedding"))
+
+
+def test_a_folder_of_photographs_and_its_transform(tmp_path):
+    for i in range(6):
+        (tmp_path / f"class_{i % 2}").mkdir(exist_ok=True)
+        Image.new("RGB", (90, 60), (40 * i, 0, 0)).save(tmp_path / f"class_{i % 2}" / f"{i}.png")
+    files = image_folder(tmp_path, transform=photo_transforms(32))
+    seen = []
+    look = lambda image: seen.append(image) or torch.ones(1, 2, 2)
+    made = EmbeddingExplorer(
+        files,
+        torch.randn(6, 3),
+        files.labels,
+        class_names=files.class_names,
+        looks={"embedding": look},
+        range="imagenet",
+    )
+    assert [picture.shape for picture in made._pictures] == [
+        (43, 64, 3)
+    ] * 6  # as on disk, not as transformed
+    made.picked = 3
+    assert (
+        torch.equal(seen[0][0], files[3][0]) and "<img" in made.look_html and made.class_names[1] == "class_1"
+    )
+    assert len(contact_sheet(files, labels=files.labels).axes[0].images) == 6

@@ -59,9 +59,9 @@ def test_torchvision_backbone_ends_in_the_last_map(name, channels):
     assert net.out_channels == channels
 
 
-def test_torchvision_backbone_refuses_what_is_no_resnet():
+def test_torchvision_backbone_refuses_what_torchvision_does_not_have():
     with pytest.raises(ValueError, match="resnet18"):
-        torchvision_backbone("vgg16")
+        torchvision_backbone("resnet17")
 
 
 def test_weights_are_passed_on_only_when_asked_for(monkeypatch):

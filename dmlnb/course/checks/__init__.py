@@ -9,7 +9,7 @@ from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import average_precision_at_r, recall_at_1
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.course.checks.transport import cheapest_tokens, gated_sum, gates, scores
+from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
 
 __all__ = [
     "add_matches",
@@ -23,7 +23,6 @@ __all__ = [
     "farthest_first",
     "first_half",
     "gap",
-    "gated_sum",
     "gates",
     "hard_histogram",
     "inside",

@@ -26,20 +26,6 @@ QUESTIONS = {
             "c": "which item has distance 0 to the query, whatever the network is?",
         },
     ),
-    "00-disjoint": Question(
-        "Why are the test classes other classes than the training classes, rather than other images of the same ones?",
-        {
-            "a": "to have more images for training",
-            "b": "because the loss cannot be computed on classes it was trained on",
-            "c": "because retrieval must work on classes nobody had when the network was trained",
-        },
-        "c",
-        {
-            "a": "it is the other way round: the images of the test classes are lost for training",
-            "b": "the loss could be computed; but it, and retrieval, would look better than they are in use",
-            "c": "an embedding is used on new classes; on the old ones a plain classifier would do",
-        },
-    ),
     "00-duplicates": Question(
         "By mistake every test image is in the set twice. The query itself is left out by its index. What does R@1 do?",
         {
@@ -69,31 +55,6 @@ QUESTIONS = {
             "c": "a new centre cannot be farther away than the old nearest one, so δ cannot rise",
         },
     ),
-    "01-inner": Question(
-        "Tokens 0.1 and 1.0 on a line; prototypes 0.1 and 1.0, so δ = 0. Each token goes to the prototype with the "
-        "largest inner product. What is ‖GAP − Σ zᵢ νᵢ‖?",
-        {"a": "0, because δ = 0", "b": "0.45", "c": "0.9"},
-        "b",
-        {
-            "a": "the bound needs each token at its nearest prototype: to which one does the token 0.1 go here?",
-            "b": "both tokens go to 1.0 (0.1 · 1.0 > 0.1 · 0.1), so z = (0, 1), and GAP = 0.55",
-            "c": "that is the error of the token 0.1 alone; GAP takes the mean over two tokens",
-        },
-    ),
-    "01-sharpness": Question(
-        "The sharpness γ of the soft histogram goes to 0. Where does Σ zᵢ νᵢ go?",
-        {
-            "a": "to the mean of the prototypes, whatever the image",
-            "b": "to GAP of the image",
-            "c": "to the prototype nearest to GAP",
-        },
-        "a",
-        {
-            "a": "every token is shared evenly, so z = 1/m for each prototype and the image no longer matters",
-            "b": "the tokens enter only through the histogram, and for γ = 0 they do not even enter that",
-            "c": "that would need sharp shares; γ = 0 makes them all equal",
-        },
-    ),
     "02-mass": Question(
         "A bag holds 24 tokens; the gates of 8 of them are 0.9, of the others 0. What is the mass μ, and how large "
         "is the weight of one of the 8 in the pooled sum?",
@@ -120,17 +81,6 @@ QUESTIONS = {
             "c": "the bin takes the most expensive tokens; with trained prototypes these are nuisance",
         },
     ),
-    "02-linear": Question(
-        "A linear programme ships the mass μ = 0.3 of n = 10 tokens, one of them nearest to two prototypes at once. "
-        "How many gates are strictly between 0 and 1?",
-        {"a": "none", "b": "one: the token between two prototypes", "c": "about three"},
-        "a",
-        {
-            "a": "3 tokens go whole, 7 stay; a tie between prototypes splits the plan, not the gate",
-            "b": "that token may split its mass between the prototypes, but it goes whole or stays whole",
-            "c": "three gates are 1; between 0 and 1 there could be one at most, if μ n were no whole number",
-        },
-    ),
     "03-absent": Question(
         "Prototype i occurs in no image of the batch that is fitted: its column of Z is zero. What is row i of the "
         "ridge fit?",
@@ -146,20 +96,6 @@ QUESTIONS = {
             "c": "so it would be without a ridge; with ε > 0 exactly one row is the shortest",
         },
     ),
-    "03-start": Question(
-        "An untrained network, C training classes, a cross-batch loss. Where does its loss start?",
-        {
-            "a": "at log C, as for any classifier that knows nothing",
-            "b": "below log C",
-            "c": "above log C",
-        },
-        "c",
-        {
-            "a": "a prediction of zero would give log C; here it is a mix of class codes, but of which classes?",
-            "b": "that would need codes of classes that the fit has never met",
-            "c": "every prediction mixes codes of the other half, which are all wrong, and so they score too high",
-        },
-    ),
     "03-forgetting": Question(
         "The prototypes do not move and the noise stays the same. Which fit is nearest to the truth in the end?",
         {
@@ -172,21 +108,6 @@ QUESTIONS = {
             "a": "old batches are as good as new ones, so forgetting them only leaves more noise in",
             "b": "correcting itself pays when the truth moves; here it means to average over fewer batches",
             "c": "it averages over one batch only, and its ridge pulls it to zero each time anew",
-        },
-    ),
-    "04-markov": Question(
-        "The mean loss of an anchor is 0.3. What do you know of the share of pairs with loss ≥ 0.5, and of the share "
-        "with loss ≥ 0.2?",
-        {
-            "a": "at most 60 % and at most 100 %",
-            "b": "at most 60 % and at most 150 %, so the second is a violated constraint",
-            "c": "nothing without the distribution of the losses",
-        },
-        "a",
-        {
-            "a": "0.3 / 0.5 = 60 %; 0.3 / 0.2 is above one, so the second bound says nothing: it is vacuous",
-            "b": "a share above 100 % is no violation; the bound is merely empty there",
-            "c": "losses are not negative, and that alone is enough for Markov's step",
         },
     ),
     "04-coalesce": Question(

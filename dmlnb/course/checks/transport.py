@@ -72,37 +72,6 @@ def gates(attempt: Any = None) -> Callable:
     )
 
 
-def gated_sum(attempt: Any = None) -> Callable:
-    """Check `attempt(features (n, d), gates (n,)) -> (d,)`: the gates, made to sum to 1, weigh the features.
-
-    Returns:
-        The attempt if it is right, else the package's function.
-    """
-    features = torch.tensor([[1.0, 0.0], [3.0, 2.0], [5.0, -2.0], [7.0, 0.0]])
-    half = torch.full((4,), 0.5)
-    return check(
-        attempt,
-        _gated_sum,
-        [
-            Property(
-                "one vector: (n, d), (n,) → (d,)", {"features": features, "gates": half}, only_shape=True
-            ),
-            Property(
-                "equal gates give the average, however small they are",
-                {"features": features, "gates": torch.full((4,), 0.1)},
-            ),
-            Property(
-                "a closed gate hides its token",
-                {"features": features, "gates": torch.tensor([1.0, 1.0, 0.0, 0.0])},
-            ),
-            Property(
-                "the weights are gates over their sum",
-                {"features": features, "gates": torch.tensor([0.9, 0.1, 0.5, 0.0])},
-            ),
-        ],
-    )
-
-
 def cheapest_tokens(attempt: Any = None) -> Callable:
     """Check `attempt(cost (m, n), mass) -> (n,)`: the gates without entropy, whole for the cheapest tokens.
 
@@ -136,10 +105,6 @@ def _scores(cost: Tensor, sharpness: float) -> Tensor:
 
 def _gates(scores: Tensor, mass: float) -> Tensor:
     return gates_of_mass(scores[None], mass)[0][0]
-
-
-def _gated_sum(features: Tensor, gates: Tensor) -> Tensor:
-    return (gates / gates.sum()) @ features
 
 
 def _cheapest(cost: Tensor, mass: float) -> Tensor:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from dmlnb.course.plots.palette import METHOD_COLORS
 from dmlnb.explore.figures import MISS, class_colors, new_figure, style
+from dmlnb.explore.names import name_legend
 
 
 @style()
@@ -29,16 +30,17 @@ def draw_curve(x, y, xlabel: str, ylabel: str, *, log_x: bool = False, log_y: bo
     """
     named = y if isinstance(y, Mapping) else {"": y}
     figure, axis = new_figure(5.5, 2.9)
+    handles = []
     for position, (name, values) in enumerate(named.items()):
         if len(values) != len(x):
             raise ValueError(f"y: expected {len(x)} values as in x, got {len(values)}")
         color = METHOD_COLORS.get(name) or class_colors(position + 1)[-1]
-        axis.plot(np.asarray(x), np.asarray(values), color=color, label=name)
+        handles += axis.plot(np.asarray(x), np.asarray(values), color=color, label=name)
     axis.set(
         xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear"
     )
     if isinstance(y, Mapping):
-        axis.legend()
+        name_legend(axis, handles, named)
     return figure
 
 

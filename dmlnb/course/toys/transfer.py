@@ -29,8 +29,6 @@ def toy_transfer(sigma: float = 1.0, delta: float = 1.0, seed: int = 0) -> tuple
 
     Returns:
         Positions `(61, 24, 2)`, scaled to mean distance 1, and the loss `(61,)` of each step.
-
-    Taught in notebook 07.
     """
     source, _ = toy_source(seed)
     labels = relaxed_labels(source, sigma=sigma)

@@ -55,12 +55,6 @@ def test_duplicates_raise_recall_to_one():
     assert evaluate(torch.cat([embeddings] * 2), torch.cat([labels] * 2)).recall_at[1] == 1
 
 
-def test_inner_product_assignment_breaks_the_bound():
-    tokens = torch.tensor([[0.1], [1.0]])
-    combination = hard_histogram(tokens[None], tokens, cost="inner")[0] @ tokens
-    assert float((tokens.mean(dim=0) - combination).norm()) == pytest.approx(0.45)
-
-
 def test_the_error_may_rise_with_one_more_prototype_and_the_radius_may_not():
     rose = False
     for seed in range(20):

@@ -24,7 +24,6 @@ def cheapest(cost, mass):
 RIGHT = {
     "scores": lambda cost, sharpness: torch.logsumexp(-sharpness * cost, dim=0),
     "gates": bisect,
-    "gated_sum": lambda features, gates: (gates[:, None] * features).sum(dim=0) / gates.sum(),
     "cheapest_tokens": cheapest,
 }
 
@@ -39,11 +38,6 @@ WRONG = {
     "no shift": ("gates", lambda s, mass: sigmoid(s), "mean of the gates is the mass"),
     "scaled sigmoid": ("gates", lambda s, mass: sigmoid(s) * mass / sigmoid(s).mean(), "larger than 1"),
     "narrow": ("gates", lambda s, mass: bisect(s.clamp(max=20), mass), "adding the same number"),
-    "plain sum": ("gated_sum", lambda f, g: g @ f, "however small"),
-    "over n": ("gated_sum", lambda f, g: (g @ f) / len(g), "however small"),
-    "ignores gates": ("gated_sum", lambda f, g: f.mean(dim=0), "hides its token"),
-    "softmax of gates": ("gated_sum", lambda f, g: torch.softmax(g, 0) @ f, "hides its token"),
-    "keeps rows": ("gated_sum", lambda f, g: g[:, None] * f, "one vector"),
     "dearest": ("cheapest_tokens", lambda c, mass: cheapest(-c, mass), "nearest to any"),
     "mean cost": ("cheapest_tokens", lambda c, mass: cheapest(c.mean(0, keepdim=True), mass), "linear programme"),
     "whole only": ("cheapest_tokens", lambda c, mass: cheapest(c, mass).round(), "what is left"),

@@ -11,6 +11,9 @@ def test_draw_curve_draws_each_named_curve():
     axis = figure.axes[0]
     assert [line.get_label() for line in axis.get_lines()] == ["a", "b"] and axis.get_yscale() == "log"
     assert np.allclose(axis.get_lines()[1].get_ydata(), x**2)
+    nasty = plots.draw_curve(x, {"_a": x, "b$_{$": x}, "x", "y")
+    plots.png_bytes(nasty)
+    assert [t.get_text() for t in nasty.axes[0].get_legend().get_texts()] == ["_a", r"b\$_{\$"]
     with pytest.raises(ValueError, match="y: expected 5"):
         plots.draw_curve(x, x[:-1], "x", "y")
 

@@ -7,6 +7,8 @@ and Lao. Every image is a function of (seed, letter, repetition), so a smaller s
     python -m dmlnb.data.glyphs build        # remakes data/glyphs.npz from matplotlib's typefaces
 """
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -46,6 +48,7 @@ class Glyphs(torch.utils.data.Dataset):
         noise: standard deviation of the pixel noise, in shares of the grey range.
         per_class: images a letter; by default 100, 30 and 20 for the three splits.
         seed: of everything random, >= 0.
+        scripts: only letters of these scripts of the split, such as `("Cyrillic",)`; by default all.
         return_mask: let indexing return the letter's mask as a third item.
 
     Attributes:
@@ -72,25 +75,30 @@ class Glyphs(torch.utils.data.Dataset):
         per_class: int | None = None,
         seed: int = 0,
         return_mask: bool = False,
+        scripts: tuple[str, ...] | None = None,
     ):
         if split not in SCRIPTS:
             raise ValueError(f"split: expected one of {', '.join(SCRIPTS)}, got {split!r}")
+        scripts = SCRIPTS[split] if scripts is None else tuple(scripts)
+        if not scripts or not set(scripts) <= set(SCRIPTS[split]):
+            raise ValueError(f"scripts: expected some of {', '.join(SCRIPTS[split])}, got {scripts}")
         if size not in (32, 48, 64):
             raise ValueError(f"size: expected 32, 48 or 64, got {size}")
-        low, high = (clutter, clutter) if isinstance(clutter, int) else clutter
-        if not 0 <= low <= high <= 32:
-            raise ValueError(f"clutter: expected a number or range within 0 .. 32, got {clutter}")
+        low, high = (clutter, clutter) if isinstance(clutter, Integral) else clutter
+        if not (isinstance(low, Integral) and isinstance(high, Integral) and 0 <= low <= high <= 32):
+            raise ValueError(f"clutter: expected a whole number or range within 0 .. 32, got {clutter}")
         if not 0 <= noise <= 1:
             raise ValueError(f"noise: expected a share in 0 .. 1, got {noise}")
         per_class = PER_CLASS[split] if per_class is None else per_class
-        if not 1 <= per_class <= 65536:
-            raise ValueError(f"per_class: expected 1 .. 65536, got {per_class}")
-        if seed < 0:
-            raise ValueError(f"seed: expected a number >= 0, got {seed}")
+        if not (isinstance(per_class, Integral) and 1 <= per_class <= 65536):
+            raise ValueError(f"per_class: expected a whole number 1 .. 65536, got {per_class}")
+        if not (isinstance(seed, Integral) and seed >= 0):
+            raise ValueError(f"seed: expected a whole number >= 0, got {seed}")
+        size, low, high, per_class, seed = int(size), int(low), int(high), int(per_class), int(seed)
         self.split, self.size, self.return_mask = split, size, return_mask
 
         masters = load_masters()
-        chosen = np.flatnonzero(np.isin(masters["scripts"], SCRIPTS[split]))  # letters of this split
+        chosen = np.flatnonzero(np.isin(masters["scripts"], scripts))  # letters of this split
         self.class_names = [chr(code) for code in masters["code_points"][chosen]]
         self.scripts = masters["scripts"][chosen].tolist()
         self.num_classes = len(chosen)
@@ -187,18 +195,3 @@ def _shapes() -> Tensor:
         ((x.abs() - 0.5) ** 2 + y**2) < 0.12,
     ]
     return torch.stack(shapes)[:, None].float()
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dmlnb.data.glyph_masters import REPOSITORY_PACK, cache_folder, write_pack
-
-    if sys.argv[1:] != ["build"]:
-        sys.exit("usage: python -m dmlnb.data.glyphs build")
-    checkout = (REPOSITORY_PACK.parents[1] / "pyproject.toml").exists()
-    pack = REPOSITORY_PACK if checkout else cache_folder() / "glyphs.npz"
-    print(
-        f"{pack}\nsha256 {write_pack(pack)}"
-        + ("  (record it as SHA256 in glyph_masters.py)" if checkout else "")
-    )

@@ -1,0 +1,297 @@
+"""Photographs of your own: a folder with one folder for each class, or a table that lists files and labels.
+
+images = image_folder("~/photos", transform=photo_transforms(224))
+image, label = images[0]                                # an image is opened when it is asked for
+train, validation, test = class_split(images.labels, (0.4, 0.1, 0.5))
+images.of_classes(train)                                # the images of these classes, numbered from 0
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dmlnb.data.pictures import open_image
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+Rows = Sequence[tuple[Path, Any]]  # (image file, the class's own identifier)
+
+
+class ImageFiles(torch.utils.data.Dataset):
+    """Image files with class labels; an image is opened when it is asked for.
+
+    Args:
+        rows: `(path, class identifier)`, one an image.
+        split: name of the split, kept as it is.
+        transform: applied to the upright RGB image on access (`open_image`); None gives the PIL image.
+        identifiers: all class identifiers in the order of their labels; by default the sorted ones of `rows`.
+        class_names: `{identifier: name}`; by default the identifiers themselves.
+        skip_broken: open every image once, now, and leave out those that are missing or cannot be read.
+
+    Attributes:
+        paths: N files.
+        labels: `(N,)` int64 in 0 .. C - 1.
+        class_names: C names, in the order of the labels.
+        num_classes: C.
+        broken: `(path, reason)` of what was left out.
+        split, transform: as given.
+
+    Raises:
+        ValueError: if there is no image.
+        FileNotFoundError: if images are missing; names the first.
+        OSError: on access, for an image that cannot be read; names it.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        split: str = "all",
+        transform: Callable | None = None,
+        identifiers: Sequence | None = None,
+        *,
+        class_names: dict[Any, str] | None = None,
+        skip_broken: bool = False,
+    ):
+        self.broken: list[tuple[Path, str]] = []
+        rows = [(Path(path).expanduser(), own) for path, own in rows]
+        if skip_broken:
+            self.broken = broken_images([path for path, _ in rows])
+            out = {path for path, _ in self.broken}
+            rows = [row for row in rows if row[0] not in out]
+        if not rows:
+            left_out = f", {len(self.broken)} could not be read" if self.broken else ""
+            raise ValueError(
+                f"split: the index lists no image of {split!r}{left_out}; is the download complete?"
+            )
+        missing = [path for path, _ in rows if not path.is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f"{missing[0]}: listed in the index, but not there ({len(missing)} of {len(rows)} are missing); "
+                "unpack the images first, or leave them out with skip_broken=True"
+            )
+        identifiers = sorted({own for _, own in rows}) if identifiers is None else list(identifiers)
+        number = {own: label for label, own in enumerate(identifiers)}
+        names = class_names or {}
+        self.paths = [path for path, _ in rows]
+        self.labels: Tensor = torch.tensor([number[own] for _, own in rows])
+        self.class_names = [str(names.get(own, own)) for own in identifiers]
+        self.num_classes = len(identifiers)
+        self.split, self.transform = split, transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple:
+        image = open_image(self.paths[index])
+        return (image if self.transform is None else self.transform(image)), int(self.labels[index])
+
+    def of_classes(self, classes: Tensor | Sequence[int]) -> ImageFiles:
+        """The images of some classes only, numbered 0 .. in the order given.
+
+        Args:
+            classes: `(c,)` labels of this set, each once, such as `class_split` gives.
+
+        Raises:
+            ValueError: if a class is named twice, is not there or has no image.
+        """
+        rows, labels, names = restrict(self.labels, self.class_names, classes)
+        pairs = [(self.paths[i], own) for i, own in zip(rows.tolist(), labels.tolist(), strict=True)]
+        return ImageFiles(
+            pairs, self.split, self.transform, range(len(names)), class_names=dict(enumerate(names))
+        )
+
+    def with_transform(self, transform: Callable | None) -> ImageFiles:
+        """The same images under another transform."""
+        pairs = list(zip(self.paths, self.labels.tolist(), strict=True))
+        names = dict(enumerate(self.class_names))
+        return ImageFiles(pairs, self.split, transform, range(self.num_classes), class_names=names)
+
+    def check(self) -> list[tuple[Path, str]]:
+        """Open every image once: `(path, reason)` of those that cannot be read; empty if all is well."""
+        return broken_images(self.paths)
+
+
+def restrict(
+    labels: Tensor, class_names: Sequence[str], classes: Tensor | Sequence[int]
+) -> tuple[Tensor, Tensor, list[str]]:
+    """Rows of the chosen classes in their old order, their labels numbered in the order given, and the names."""
+    chosen = [int(c) for c in classes]
+    present = set(labels.unique().tolist())
+    wrong = [c for c in chosen if c not in present]
+    if not chosen or wrong or len(set(chosen)) < len(chosen):
+        raise ValueError(f"classes: expected labels that have images, each once, got {(wrong or chosen)[:8]}")
+    new = torch.full((max(present) + 1,), -1)
+    new[chosen] = torch.arange(len(chosen))
+    rows = (new[labels] >= 0).nonzero().flatten()
+    return rows, new[labels[rows]], [class_names[c] for c in chosen]
+
+
+def broken_images(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Open every file: `(path, reason)` of those that are missing or cannot be read, in the order given."""
+    from tqdm import tqdm
+
+    def reason(path: Path) -> str | None:
+        try:
+            open_image(path)
+        except OSError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        reasons = tqdm(pool.map(reason, paths), "checking", len(paths), unit="image", disable=None)
+        return [(path, why) for path, why in zip(paths, reasons, strict=True) if why]
+
+
+def image_folder(
+    root: str | os.PathLike,
+    *,
+    transform: Callable | None = None,
+    depth: int | None = None,
+    skip_broken: bool = False,
+) -> ImageFiles:
+    """Images below a folder; the folder that an image lies in is its class.
+
+    In nested folders the path from `root` is the class: `Greek/alpha` and `Latin/alpha` are two. `depth=1` takes the
+    first level only (`Greek`), as torchvision's `ImageFolder` does. Images that lie directly in `root` make one class,
+    named after it. Linked folders are followed. Names that begin with a dot (`._1.jpg`, `.ipynb_checkpoints`) and
+    `__MACOSX` are not looked at, nor are files that are no pictures by their ending.
+
+    Args:
+        root: the folder.
+        transform: see `ImageFiles`.
+        depth: levels of folders that make a class; None for all.
+        skip_broken: leave out what cannot be read, and folders without a picture; see `ImageFiles.broken`.
+
+    Returns:
+        The images, sorted by class and name.
+
+    Raises:
+        FileNotFoundError: if there is no folder or no picture in it.
+        ValueError: for a depth below 1, or a folder without a picture: a class would be missing.
+    """
+    if depth is not None and depth < 1:
+        raise ValueError(f"depth: expected a number of levels >= 1, or None, got {depth}")
+    root = Path(root).expanduser()
+    rows: list[tuple[Path, str]] = []
+    empty: list[Path] = []
+    for folder, pictures in _folders(root, root, ()):
+        own = "/".join(folder.relative_to(root).parts[:depth]) or root.resolve().name
+        rows += [(path, own) for path in pictures]
+        if not pictures:
+            empty.append(folder)
+    if not rows:
+        raise FileNotFoundError(f"root: expected pictures ({', '.join(PICTURES)}) below {root}, found none")
+    if empty and not skip_broken:
+        raise ValueError(
+            f"root: no picture in {empty[0]} ({len(empty)} such folders); skip_broken=True leaves them out"
+        )
+    images = ImageFiles(
+        sorted(rows, key=lambda row: (row[1], str(row[0]))), "all", transform, skip_broken=skip_broken
+    )
+    images.broken += [(folder, "no picture in this folder") for folder in empty]
+    return images
+
+
+def _folders(folder: Path, root: Path, above: tuple[str, ...]) -> Iterator[tuple[Path, list[Path]]]:
+    """`(folder, its pictures)` of every folder that holds pictures or nothing else that could."""
+    real = os.path.realpath(folder)
+    if real in above or not folder.is_dir():  # a link to a folder that it lies in
+        return
+    with os.scandir(folder) as found:
+        entries = sorted((e.name, e.is_dir()) for e in found if e.name[0] != "." and e.name != "__MACOSX")
+    pictures = [
+        folder / name for name, is_folder in entries if not is_folder and name.lower().endswith(PICTURES)
+    ]
+    inner = [folder / name for name, is_folder in entries if is_folder]
+    if pictures or (not inner and folder != root):
+        yield folder, pictures
+    for entry in inner:
+        yield from _folders(entry, root, (*above, real))
+
+
+def image_table(
+    csv_file: str | os.PathLike,
+    *,
+    root: str | os.PathLike | None = None,
+    path: str = "path",
+    label: str = "label",
+    split: str | None = None,
+    role: str | None = None,
+    delimiter: str = ",",
+    transform: Callable | None = None,
+    skip_broken: bool = False,
+) -> ImageFiles:
+    """Images that a CSV file lists, one in each row, in the columns of Open Metric Learning: `path`, `label`, `split`,
+    `is_query`, `is_gallery`; the last three need not be there, and others are not read.
+
+    Queries and gallery of one split number their classes alike, as `evaluate(..., gallery=, gallery_labels=)` expects.
+
+    Args:
+        csv_file: the table, with a heading; UTF-8.
+        root: folder to which the paths are relative; by default that of the table.
+        path, label: names of the two columns.
+        split: keep the rows whose column `split` says this (`"train"`, `"validation"`); None for all.
+        role: `"query"` or `"gallery"`: keep the rows where `is_query` or `is_gallery` is true; None for both.
+        delimiter: between columns.
+        transform, skip_broken: see `ImageFiles`.
+
+    Returns:
+        The images in the order of the table. Labels that are all whole numbers are sorted as numbers.
+
+    Raises:
+        FileNotFoundError: if there is no table, or an image is missing.
+        ValueError: for a missing column, an empty field, a split or role that has no row; names file and line.
+    """
+    file = Path(csv_file).expanduser()
+    base = file.parent if root is None else Path(root).expanduser()
+    if role not in (None, "query", "gallery"):
+        raise ValueError(f"role: expected 'query', 'gallery' or None, got {role!r}")
+    if not file.is_file():
+        raise FileNotFoundError(f"csv_file: no table at {file}")
+    needed = [path, label, *(["split"] if split is not None else []), *([f"is_{role}"] if role else [])]
+    rows: list[tuple[Path, str]] = []
+    splits, owns = set(), set()
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        table = csv.DictReader(lines, delimiter=delimiter)
+        absent = [name for name in needed if name not in (table.fieldnames or ())]
+        if absent:
+            found = ", ".join(table.fieldnames or ()) or "none"
+            raise ValueError(
+                f"{file}: expected the columns {', '.join(absent)}, found {found}; is the delimiter right?"
+            )
+        for row in table:
+            if any(row[name] is None or not row[name].strip() for name in (path, label)):
+                raise ValueError(
+                    f"{file}, line {table.line_num}: expected a path and a label, got {list(row.values())}"
+                )
+            if split is not None:
+                splits.add(row["split"])
+                if row["split"] != split:
+                    continue
+            owns.add(row[label].strip())
+            if role is None or _true(row[f"is_{role}"], file, table.line_num):
+                rows.append((base / row[path].strip(), row[label].strip()))
+    if not rows:
+        known = f"; splits: {', '.join(sorted(splits))}" if splits else ""
+        raise ValueError(f"{file}: no row for split={split!r}, role={role!r}{known}")
+    key = int if all(own.removeprefix("-").isdecimal() for own in owns) else str
+    rows = [(file, key(own)) for file, own in rows]
+    identifiers = sorted(map(key, owns)) if role else None
+    return ImageFiles(rows, split or "all", transform, identifiers, skip_broken=skip_broken)
+
+
+def _true(field: str | None, file: Path, line: int) -> bool:
+    """A field that says yes or no; an empty one (a training row) is no."""
+    word = (field or "").strip().lower()
+    if word not in ("true", "1", "1.0", "false", "0", "0.0", "", "none", "nan"):
+        raise ValueError(
+            f"{file}, line {line}: expected True or False in is_query and is_gallery, got {field!r}"
+        )
+    return word in ("true", "1", "1.0")

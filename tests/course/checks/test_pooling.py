@@ -1,0 +1,129 @@
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from dmlnb.course import checks
+
+distances = torch.cdist
+
+
+def nearest_share(tokens, prototypes):
+    nearest = torch.cdist(tokens, prototypes).argmin(dim=1)
+    return one_hot(nearest, len(prototypes)).float().mean(dim=0)
+
+
+def winners(scores, m):
+    return torch.bincount(scores.argmax(dim=1), minlength=m) / len(scores)
+
+
+def soft_share(tokens, prototypes, sharpness):
+    return torch.softmax(-sharpness * torch.cdist(tokens, prototypes), dim=1).mean(dim=0)
+
+
+RIGHT = {
+    "gap": lambda features: features.flatten(2).mean(dim=2),
+    "hard_histogram": nearest_share,
+    "soft_histogram": soft_share,
+    "cover_radius": lambda points, centres: distances(points, centres).min(dim=1).values.max(),
+}
+
+# (exercise, wrong answer, words of the property that must be named)
+WRONG = {
+    "gap sum": ("gap", lambda f: f.sum(dim=(2, 3)), "not a sum"),
+    "gap max": ("gap", lambda f: f.amax(dim=(2, 3)), "every region counts the same"),
+    "gap batch": ("gap", lambda f: f.mean(dim=(0, 2, 3)).expand(f.shape[:2]), "not over the batch"),
+    "gap channels": ("gap", lambda f: f.mean(dim=1), "d channels an image"),
+    "gap keepdim": ("gap", lambda f: f.mean(dim=(2, 3), keepdim=True), "d channels an image"),
+    "gap last axis": ("gap", lambda f: f.mean(dim=3), "d channels an image"),
+    "inner product": ("hard_histogram", lambda t, p: winners(t @ p.T, len(p)), "Euclidean distance"),
+    "counts": ("hard_histogram", lambda t, p: len(t) * nearest_share(t, p), "no counts"),
+    "wrong axis": ("hard_histogram", lambda t, p: winners(-distances(p, t), len(p)), "no counts"),
+    "forgets empty": (
+        "hard_histogram",
+        lambda t, p: torch.bincount(distances(t, p).argmin(dim=1)) / len(t),
+        "win no token",
+    ),
+    "sum over prototypes": (
+        "hard_histogram",
+        lambda t, p: one_hot(distances(t, p).argmin(1), len(p)).sum(1),
+        "one share a prototype",
+    ),
+    "softmax over tokens": (
+        "soft_histogram",
+        lambda t, p, s: torch.softmax(-s * distances(t, p), dim=0).mean(dim=0),
+        "runs over prototypes",
+    ),
+    "no mean": (
+        "soft_histogram",
+        lambda t, p, s: torch.softmax(-s * distances(t, p), dim=1).sum(dim=0),
+        "not a sum",
+    ),
+    "no mean at all": (
+        "soft_histogram",
+        lambda t, p, s: torch.softmax(-s * distances(t, p), dim=1),
+        "one share a prototype",
+    ),
+    "no sharpness": ("soft_histogram", lambda t, p, s: soft_share(t, p, 1.0), "sharpness 0"),
+    "plus sign": ("soft_histogram", lambda t, p, s: soft_share(t, p, -s), "minus the distance"),
+    "squared": (
+        "soft_histogram",
+        lambda t, p, s: torch.softmax(-s * distances(t, p) ** 2, dim=1).mean(dim=0),
+        "not squared",
+    ),
+    "mean of distances": (
+        "cover_radius",
+        lambda p, c: distances(p, c).min(dim=1).values.mean(),
+        "not their mean",
+    ),
+    "farthest centre": ("cover_radius", lambda p, c: distances(p, c).max(), "its nearest centre"),
+    "over centres": ("cover_radius", lambda p, c: distances(p, c).min(dim=0).values.max(), "does no harm"),
+    "squared radius": (
+        "cover_radius",
+        lambda p, c: (distances(p, c).min(dim=1).values ** 2).max(),
+        "not squared",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_accepts_a_right_answer_and_returns_it(name, capsys):
+    assert getattr(checks, name)(RIGHT[name]) is RIGHT[name]
+    assert capsys.readouterr().out == "right\n"
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_accepts_the_package(name, capsys):
+    package = getattr(checks, name)()
+    assert capsys.readouterr().out == "not attempted yet\n"
+    assert getattr(checks, name)(package) is package
+    assert capsys.readouterr().out == "right\n"
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_rejects_a_wrong_answer_and_names_the_property(case, capsys):
+    name, attempt, words = WRONG[case]
+    returned = getattr(checks, name)(attempt)
+    text = capsys.readouterr().out
+    assert text.startswith("wrong, because this does not hold: ")
+    assert words in text.split("\n")[0]
+    assert "on this input:" in text and "expected" in text and "got" in text
+    assert callable(returned) and returned is not attempt
+
+
+def test_three_wrong_answers_at_least_for_each_exercise():
+    names = [name for name, _, _ in WRONG.values()]
+    assert all(names.count(name) >= 3 for name in RIGHT)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("blank", [None, ..., NotImplemented])
+def test_not_attempted_yet(name, blank, capsys):
+    for attempt in (blank, lambda *inputs: blank):
+        returned = getattr(checks, name)(attempt)
+        assert callable(returned) and returned is not attempt
+        assert capsys.readouterr().out == "not attempted yet\n"
+
+
+def test_the_package_averages():
+    features = torch.randn(2, 5, 3, 3)
+    assert torch.equal(checks.gap()(features), features.mean(dim=(2, 3)))

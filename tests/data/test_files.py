@@ -1,0 +1,259 @@
+import csv
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dmlnb.data import ImageFiles, class_folds, class_split, image_folder, image_table
+from dmlnb.data.files import PICTURES
+
+
+def draw(path, colour="red", size=(6, 4)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("cat/2.png", "cat/1.jpg", "ant/x.PNG"):
+        draw(tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+def listed(images):
+    return [
+        (p.name, images.class_names[y]) for p, y in zip(images.paths, images.labels.tolist(), strict=True)
+    ]
+
+
+def test_a_folder_is_read_in_sorted_order(folder):
+    (folder / "cat" / "notes.txt").write_text("no picture")
+    images = image_folder(folder)
+    assert isinstance(images, ImageFiles) and len(images) == 3 and images.num_classes == 2
+    assert listed(images) == [("x.PNG", "ant"), ("1.jpg", "cat"), ("2.png", "cat")]
+    assert images.labels.dtype == torch.int64 and images.labels.tolist() == [0, 1, 1]
+    image, label = images[torch.tensor(2)]
+    assert image.mode == "RGB" and image.size == (6, 4) and label == 1 and type(label) is int
+    assert image_folder(folder, transform=lambda image: image.size)[0] == ((6, 4), 0)
+
+
+def test_hidden_entries_and_archive_left_overs_are_no_classes(folder):
+    draw(folder / ".ipynb_checkpoints" / "1-checkpoint.jpg")
+    draw(folder / "cat" / ".ipynb_checkpoints" / "1.jpg")
+    (folder / "cat" / "._1.jpg").write_bytes(b"\x00\x05\x16\x07")  # AppleDouble
+    (folder / "__MACOSX" / "cat").mkdir(parents=True)
+    (folder / "__MACOSX" / "cat" / "1.jpg").write_bytes(b"\x00\x05\x16\x07")
+    images = image_folder(folder)
+    assert images.class_names == ["ant", "cat"] and len(images) == 3 and not images.check()
+
+
+def test_linked_folders_are_classes_and_circles_end(folder, tmp_path):
+    links = tmp_path / "links"
+    links.mkdir()
+    for name in ("ant", "cat"):
+        (links / name).symlink_to(folder / name, target_is_directory=True)
+    (folder / "cat" / "up").symlink_to(folder, target_is_directory=True)
+    (links / "self").symlink_to(links, target_is_directory=True)
+    images = image_folder(links)
+    assert listed(images)[:3] == [("x.PNG", "ant"), ("1.jpg", "cat"), ("2.png", "cat")]
+    assert "self" not in images.class_names and len(image_folder(folder)) == 3
+
+
+def test_a_nested_folder_is_its_own_class_unless_a_depth_is_given(tmp_path):
+    for alphabet in ("Greek", "Latin", "Tifinagh"):
+        for character in ("character01", "character02", "character03"):
+            draw(tmp_path / alphabet / character / "0001_01.png")
+    images = image_folder(tmp_path)
+    assert images.num_classes == 9 and images.class_names[3] == "Latin/character01"
+    assert image_folder(tmp_path, depth=1).class_names == ["Greek", "Latin", "Tifinagh"]
+    assert image_folder(tmp_path, depth=1).labels.bincount().tolist() == [3, 3, 3]
+    draw(tmp_path / "loose.png")
+    assert tmp_path.name in image_folder(tmp_path).class_names
+    with pytest.raises(ValueError, match="depth"):
+        image_folder(tmp_path, depth=0)
+
+
+def test_every_known_ending_is_found_and_read(tmp_path):
+    for ending in PICTURES:
+        draw(tmp_path / "a" / f"x{ending}")
+    images = image_folder(tmp_path)
+    assert len(images) == len(PICTURES) and not images.check()
+
+
+def test_a_home_folder_is_found(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert len(image_folder("~/photos")) == 3
+    (folder.parent / "t.csv").write_text("path,label\n~/photos/cat/1.jpg,a\nphotos/ant/x.PNG,b\n")
+    with pytest.raises(FileNotFoundError):  # a path in a table is taken as it is written
+        image_table("~/t.csv")
+
+
+def test_what_is_missing_is_said(tmp_path, folder):
+    with pytest.raises(FileNotFoundError, match="expected pictures"):
+        image_folder(tmp_path / "nowhere")
+    (folder / "dog").mkdir()
+    with pytest.raises(ValueError, match="no picture in .*dog"):
+        image_folder(folder)
+    images = image_folder(folder, skip_broken=True)
+    assert images.class_names == ["ant", "cat"] and [p.name for p, _ in images.broken] == ["dog"]
+
+
+def test_broken_images_are_named_and_left_out_on_request(folder):
+    whole = (folder / "cat" / "2.png").read_bytes()
+    for i in range(40):
+        (folder / "cat" / f"ok{i:02}.png").write_bytes(whole)
+    (folder / "cat" / "cut.png").write_bytes(whole[:45])
+    (folder / "cat" / "text.jpg").write_text("<html>not found</html>")
+    (folder / "cat" / "lost.png").symlink_to(folder / "gone.png")
+    with pytest.raises(FileNotFoundError, match=r"lost\.png.*1 of 46 are missing"):
+        image_folder(folder)
+    images = image_folder(folder, skip_broken=True)
+    assert len(images) == 43 and {p.name for p, _ in images.broken} == {"cut.png", "text.jpg", "lost.png"}
+    assert all(str(path) in reason for path, reason in images.broken) and not images.check()
+    (folder / "cat" / "lost.png").unlink()
+    images = image_folder(folder)
+    assert [p.name for p, _ in images.check()] == ["cut.png", "text.jpg"]
+    with pytest.raises(OSError, match=r"cut\.png: not readable"):
+        images[[p.name for p in images.paths].index("cut.png")]
+
+
+def test_a_class_whose_images_are_all_broken_is_gone(folder):
+    (folder / "ant" / "x.PNG").write_bytes(b"")
+    images = image_folder(folder, skip_broken=True)
+    assert images.class_names == ["cat"] and images.labels.tolist() == [0, 0]
+    for file in (folder / "cat").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(ValueError, match="3 could not be read"):
+        image_folder(folder, skip_broken=True)
+
+
+def test_some_classes_are_taken_and_numbered_anew(folder):
+    draw(folder / "bee" / "1.png")
+    images = image_folder(folder, transform=np.asarray)
+    some = images.of_classes(torch.tensor([2, 0]))
+    assert some.class_names == ["cat", "ant"] and some.labels.tolist() == [1, 0, 0]
+    assert some[0][0].shape == (4, 6, 3) and some.num_classes == 2
+    assert (
+        images.with_transform(None)[0][0].mode == "RGB"
+        and images.with_transform(None).class_names[1] == "bee"
+    )
+    for bad in ([], [0, 0], [3], [-1]):
+        with pytest.raises(ValueError, match="classes: expected"):
+            images.of_classes(bad)
+
+
+# tables
+
+
+def table(path, *rows, columns=("label", "path", "split", "is_query", "is_gallery"), **options):
+    with path.open("w", newline="", encoding=options.pop("encoding", "utf-8")) as file:
+        csv.writer(file, **options).writerows([columns, *rows])
+    return path
+
+
+@pytest.fixture
+def listed_images(folder):
+    """In the columns of Open Metric Learning; the labels are numbers, and 10 comes after 9."""
+    return table(
+        folder / "df.csv",
+        (10, "cat/1.jpg", "train", "", ""),
+        (9, "cat/2.png", "train", "", ""),
+        (3, "ant/x.PNG", "validation", "True", "False"),
+        (3, "cat/1.jpg", "validation", "False", "True"),
+        (1, "cat/2.png", "validation", "False", "True"),
+    )
+
+
+def test_a_table_is_read_by_split_and_role(listed_images):
+    train = image_table(listed_images, split="train")
+    assert listed(train) == [("1.jpg", "10"), ("2.png", "9")] and train.class_names == ["9", "10"]
+    query, gallery = (image_table(listed_images, split="validation", role=r) for r in ("query", "gallery"))
+    assert query.class_names == gallery.class_names == ["1", "3"]  # the same numbers in both
+    assert query.labels.tolist() == [1] and gallery.labels.tolist() == [1, 0]
+    assert len(image_table(listed_images)) == 5 and image_table(listed_images).num_classes == 4
+
+
+def test_tables_of_other_columns_delimiters_and_places(folder, tmp_path):
+    file = table(
+        tmp_path / "t.csv", ("ant", "ant/x.PNG"), ("katze", "cat/1.jpg"), columns=("kind", "file"), delimiter=";",
+        encoding="utf-8-sig",
+    )  # fmt: skip
+    images = image_table(file, root=folder, path="file", label="kind", delimiter=";")
+    assert listed(images) == [("x.PNG", "ant"), ("1.jpg", "katze")]
+    with pytest.raises(ValueError, match=r"t\.csv: expected the columns path, label, found kind;file"):
+        image_table(file)
+
+
+def test_tables_with_faults(listed_images, folder):
+    with pytest.raises(ValueError, match="split='test'.*splits: train, validation"):
+        image_table(listed_images, split="test")
+    with pytest.raises(ValueError, match="role"):
+        image_table(listed_images, role="probe")
+    with pytest.raises(FileNotFoundError, match="no table"):
+        image_table(folder / "no.csv")
+    for row, message in (
+        (("cat/1.jpg", "", "train", "", ""), "line 3.*path and a label"),
+        (("", "1", "train", "", ""), "line 3"),
+        (("1", "cat/9.jpg", "train", "", ""), r"9\.jpg.*1 of 2"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            image_table(table(folder / "bad.csv", ("1", "cat/1.jpg", "train", "", ""), row))
+    bad = table(folder / "bad.csv", ("1", "cat/1.jpg", "validation", "perhaps", ""))
+    with pytest.raises(ValueError, match="line 2.*True or False.*perhaps"):
+        image_table(bad, role="query")
+
+
+def test_a_table_leaves_out_what_is_broken(listed_images, folder):
+    (folder / "cat" / "2.png").write_bytes(b"")
+    images = image_table(listed_images, split="train", skip_broken=True)
+    assert images.class_names == ["10"] and len(images.broken) == 1
+
+
+# splits of classes
+
+
+def test_classes_are_divided_in_their_order_or_shuffled():
+    labels = torch.arange(100).repeat(2)
+    split = class_split(labels, (40, 10, 50), seed=None)
+    assert [part.tolist() for part in split] == [[*range(40)], [*range(40, 50)], [*range(50, 100)]]
+    assert torch.equal(class_split(labels, seed=None).test, split.test)  # the shares .4, .1, .5
+    one, again, other = (class_split(labels, seed=s) for s in (1, 1, np.int64(2)))
+    assert torch.equal(one.train, again.train) and not torch.equal(one.train, other.train)
+    assert sorted(torch.cat(one).tolist()) == list(range(100)) and [len(p) for p in one] == [40, 10, 50]
+    assert [len(p) for p in class_split(labels, (np.int64(3), 0, 4))] == [3, 0, 4]
+
+
+def test_classes_need_not_be_numbered_without_gaps():
+    split = class_split(torch.tensor([7, 7, 3, 900, 5]), (0.5, 0.25, 0.25), seed=None)
+    assert [p.tolist() for p in split] == [[3, 5], [7], [900]]
+
+
+@pytest.mark.parametrize(
+    "parts", [(1, 2), (0.5, 0.5, 0.5), (3, 1, 1), (0, 1, 1), (2, 1, 0), (-1, 1, 1), (0.9, 0.05, 0.05)]
+)
+def test_parts_that_do_not_fit_are_refused(parts):
+    with pytest.raises(ValueError, match="parts"):
+        class_split(torch.arange(4), parts)
+
+
+def test_every_class_is_held_out_once():
+    labels = torch.arange(11).repeat(3)
+    folds = class_folds(labels, 4, seed=3)
+    assert sorted(torch.cat([held for _, held in folds]).tolist()) == list(range(11))
+    for train, held in folds:
+        assert sorted([*train.tolist(), *held.tolist()]) == list(range(11)) and len(held) in (2, 3)
+    assert class_folds(labels, 11, seed=None)[4][1].tolist() == [4]
+    for bad in (1, 12, 2.5):
+        with pytest.raises(ValueError, match="folds"):
+            class_folds(labels, bad)
+
+
+def test_reading_goes_on_in_worker_processes(folder):
+    images = image_folder(folder, transform=lambda image: torch.from_numpy(np.array(image)))
+    loader = torch.utils.data.DataLoader(images, 3, num_workers=1)
+    batch, labels = next(iter(loader))
+    assert batch.shape == (3, 4, 6, 3) and labels.tolist() == images.labels.tolist()
+    assert os.path.isabs(images.paths[0])
