@@ -11,6 +11,7 @@ from dmlnb.data.letters import Letters, cyrillic_letters
 from dmlnb.data.maps import FeatureMaps, mirrored
 from dmlnb.data.pictures import LITE0, open_image, photo_transforms
 from dmlnb.data.public_sets import cars196, cub200, in_shop, online_products
+from dmlnb.data.torchvision_sets import cifar100, omniglot
 
 __all__ = [
     "ClassBatches",
@@ -25,6 +26,7 @@ __all__ = [
     "TokenBags",
     "augment",
     "cars196",
+    "cifar100",
     "class_folds",
     "class_split",
     "cub200",
@@ -33,6 +35,7 @@ __all__ = [
     "image_table",
     "in_shop",
     "mirrored",
+    "omniglot",
     "online_products",
     "open_image",
     "photo_transforms",

@@ -8,6 +8,7 @@ images.of_classes(train)                                # the images of these cl
 
 from __future__ import annotations
 
+import copy
 import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -109,9 +110,9 @@ class ImageFiles(torch.utils.data.Dataset):
 
     def with_transform(self, transform: Callable | None) -> ImageFiles:
         """The same images under another transform."""
-        pairs = list(zip(self.paths, self.labels.tolist(), strict=True))
-        names = dict(enumerate(self.class_names))
-        return ImageFiles(pairs, self.split, transform, range(self.num_classes), class_names=names)
+        images = copy.copy(self)
+        images.transform = transform
+        return images
 
     def check(self) -> list[tuple[Path, str]]:
         """Open every image once: `(path, reason)` of those that cannot be read; empty if all is well."""

@@ -17,7 +17,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -181,7 +180,8 @@ class FeatureMaps:
 
 def _record(backbone: nn.Module, images, labels: Tensor, views: Sequence[Callable]) -> dict:
     """What the maps are maps of, as it is stored; the shape is not known yet."""
-    state = hashlib.sha256()
+    # layers without weights count too: the same weights before another activation give other maps
+    state = hashlib.sha256(" ".join(type(module).__name__ for module in backbone.modules()).encode())
     for key, value in backbone.state_dict().items():
         value = value.detach().cpu().contiguous()
         state.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
@@ -345,20 +345,13 @@ def _require_room(path: Path, needed: int) -> None:
 
 
 def _write_record(path: Path, record: dict) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path, suffix=".part")
+    """Whole or not at all; under the folder's lock nobody else writes."""
+    part = path / f"{RECORD}.part"
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path / RECORD)
+        part.write_text(json.dumps(record), encoding="utf-8")
+        os.replace(part, path / RECORD)
     finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -89,6 +89,7 @@ def test_another_backbone_or_data_is_refused_by_name(tmp_path):
     for net, data, views, what in (
         (backbone(1), Pictures(), (), "weights"),
         (renamed, Pictures(), (), "backbone: Sequential, now another"),
+        (backbone().append(nn.ReLU()), Pictures(), (), "weights"),  # no weight, but other maps
         (backbone(), Pictures(12), (), "images: 14, now 12"),
         (backbone(), other, (), "files"),
         (backbone(), moved, (), "files"),
