@@ -5,8 +5,9 @@ from dmlnb.data.bags import TokenBags
 from dmlnb.data.batches import ClassBatches, DisjointHalves
 from dmlnb.data.class_splits import ClassSplit, class_folds, class_split
 from dmlnb.data.collage import Collages
-from dmlnb.data.files import ImageFiles, image_folder, image_table
+from dmlnb.data.files import image_folder, image_table
 from dmlnb.data.glyphs import Glyphs
+from dmlnb.data.image_files import ImageFiles
 from dmlnb.data.letters import Letters, cyrillic_letters
 from dmlnb.data.maps import FeatureMaps, mirrored
 from dmlnb.data.pictures import LITE0, open_image, photo_transforms

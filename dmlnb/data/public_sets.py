@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dmlnb.data.files import ImageFiles, Rows
+from dmlnb.data.image_files import ImageFiles, Rows
 from dmlnb.data.public_lists import first_of, read_annotations, read_car_table, read_list, read_text
 
 

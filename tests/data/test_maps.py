@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dmlnb.data import FeatureMaps, image_folder, maps, mirrored
+from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -157,7 +157,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
             Full.left -= 1
             if Full.left < 0:  # the disk fills up while rows are written
                 monkeypatch.setattr(
-                    maps, "_append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+                    map_file, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
                 )
             return x
 
@@ -177,7 +177,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
 def test_an_error_of_the_disk_names_the_file(tmp_path):
     (tmp_path / "full").symlink_to("/dev/full")
     with pytest.raises(OSError, match=r"cannot write the maps \(No space left.*/full"):
-        maps._append(tmp_path / "full", np.zeros((4, 3, 2, 2), dtype="<f2"), 0)
+        map_file.append(tmp_path / "full", np.zeros((4, 3, 2, 2), dtype="<f2"), 0)
 
 
 PROGRAM = """
