@@ -12,6 +12,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from dmlnb.data.image_files import ImageFiles
 
@@ -125,7 +126,7 @@ def image_table(
     if not file.is_file():
         raise FileNotFoundError(f"csv_file: no table at {file}")
     needed = [path, label, *(["split"] if split is not None else []), *([f"is_{role}"] if role else [])]
-    rows: list[tuple[Path, str]] = []
+    rows: list[tuple[Path, Any]] = []
     splits, owns = set(), set()
     with file.open(newline="", encoding="utf-8-sig") as lines:
         table = csv.DictReader(lines, delimiter=delimiter)
@@ -150,7 +151,7 @@ def image_table(
     if not rows:
         known = f"; splits: {', '.join(sorted(splits))}" if splits else ""
         raise ValueError(f"{file}: no row for split={split!r}, role={role!r}{known}")
-    key = int if all(own.removeprefix("-").isdecimal() for own in owns) else str
+    key: Any = int if all(own.removeprefix("-").isdecimal() for own in owns) else str
     rows = [(file, key(own)) for file, own in rows]
     identifiers = sorted(map(key, owns)) if role else None
     return ImageFiles(rows, split or "all", transform, identifiers, skip_broken=skip_broken)

@@ -39,7 +39,7 @@ class FeatureMaps:
 
     Attributes:
         labels: `(N,)` int64.
-        class_names: C names.
+        class_names: names of the classes; num_classes: how many.
         shape: `(N, C, H, W)`.
         record: what they are maps of: backbone, digest of its weights, transform, views, number of images.
         path: the folder.
@@ -53,6 +53,7 @@ class FeatureMaps:
     ):
         self.path, self.record, self.scale = path, record, scale
         self._rows, self.labels, self.class_names = rows, labels, names
+        self.num_classes = len(names)
         self.shape = (len(rows), *record["shape"])
 
     @classmethod
@@ -94,7 +95,7 @@ class FeatureMaps:
         path = Path(path).expanduser()
         if batch_size != int(batch_size) or batch_size < 1:
             raise ValueError(f"batch_size: expected a whole number >= 1, got {batch_size}")
-        labels = torch.as_tensor(getattr(images, "labels", None) if hasattr(images, "labels") else [])
+        labels = torch.as_tensor(getattr(images, "labels", [])).cpu()
         if labels.shape != (len(images),) or not len(labels):
             raise ValueError(
                 f"images: expected a data set with .labels, one for each image, got {type(images).__name__}"
@@ -130,7 +131,7 @@ class FeatureMaps:
 
     def __getitem__(self, index) -> Tensor:
         """Indexed like a tensor: indices, a mask or a slice -> `(B, C, H, W)` float32; an int -> one map."""
-        rows = self._rows[index]
+        rows = self._rows[index.cpu() if isinstance(index, Tensor) else index]
         # mapped anew each time: what was read does not stay in this process's memory
         file = np.memmap(self.path / ROWS, "<f2", "r", shape=self._file_shape())
         maps = torch.from_numpy(file[rows.numpy()].astype(np.float32))

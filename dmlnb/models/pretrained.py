@@ -52,7 +52,7 @@ def lite0_backbone(until: int | None = None, *, start: int = 0, weights: str | N
         # the reference's tensors under its own names, in the same order and of the same shapes
         net.load_state_dict(dict(zip(net.state_dict(), state.values(), strict=True)))
     blocks = [block for stage in net.blocks for block in stage]
-    layers = OrderedDict(stem=nn.Sequential(net.conv_stem, net.bn1))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(net.conv_stem, net.bn1))
     layers |= {f"block{i}": block for i, block in enumerate(blocks)}
     whole = make_backbone(f"lite0[{int(start)}:{int(until)}]", layers, 224)
     chosen = list(whole.named_children())[int(start) + 1 if start else 0 : int(until) + 1]

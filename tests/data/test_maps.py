@@ -233,6 +233,7 @@ def test_classes_and_units(tmp_path):
     made = FeatureMaps.compute(backbone(), Pictures(), tmp_path)
     some = made.of_classes(torch.tensor([3, 1]))
     assert some.labels.tolist() == [1, 1, 1, 0, 0, 0] and some.class_names == ["3", "1"]
+    assert (made.num_classes, some.num_classes) == (5, 2)
     assert torch.equal(some[:], made[torch.tensor([3, 4, 5, 9, 10, 11])]) and some.shape[0] == 6
     assert some.std(chunk=4) == pytest.approx(some[:].double().std(correction=0).item(), rel=1e-9)
     unit = some.divided_by(some.std())
