@@ -5,12 +5,14 @@ from dmlnb.data.bags import TokenBags
 from dmlnb.data.batches import ClassBatches, DisjointHalves
 from dmlnb.data.class_splits import ClassSplit, class_folds, class_split
 from dmlnb.data.collage import Collages
-from dmlnb.data.files import ImageFiles, image_folder, image_table
+from dmlnb.data.files import image_folder, image_table
 from dmlnb.data.glyphs import Glyphs
+from dmlnb.data.image_files import ImageFiles
 from dmlnb.data.letters import Letters, cyrillic_letters
 from dmlnb.data.maps import FeatureMaps, mirrored
 from dmlnb.data.pictures import LITE0, open_image, photo_transforms
 from dmlnb.data.public_sets import cars196, cub200, in_shop, online_products
+from dmlnb.data.torchvision_sets import cifar100, omniglot
 
 __all__ = [
     "ClassBatches",
@@ -25,6 +27,7 @@ __all__ = [
     "TokenBags",
     "augment",
     "cars196",
+    "cifar100",
     "class_folds",
     "class_split",
     "cub200",
@@ -33,6 +36,7 @@ __all__ = [
     "image_table",
     "in_shop",
     "mirrored",
+    "omniglot",
     "online_products",
     "open_image",
     "photo_transforms",

@@ -104,7 +104,7 @@ def _queue(own: Tensor, visits: int, size: int, generator: torch.Generator) -> T
     """`visits` rows of `size` samples, walking shuffled rounds of `own`; a row repeats only if `own` is too small."""
     per_round = max(1, len(own) // size)
     passes = -(-size // len(own))  # more than one only for short classes
-    rows = []
+    rows: list[Tensor] = []
     while len(rows) < visits:
         walk = torch.cat([own[torch.randperm(len(own), generator=generator)] for _ in range(passes)])
         rows.extend(walk[i * size : (i + 1) * size] for i in range(per_round))

@@ -53,7 +53,7 @@ class Collages(torch.utils.data.Dataset):
         seed: int = 0,
     ):
         if not (isinstance(number, Integral) and number >= 1):
-            raise ValueError(f"number: expected a whole number of collages >= 1, got {number}")
+            raise ValueError(f"number: expected at least 1 collage, a whole number, got {number}")
         number, per_class = int(number), int(per_class) if isinstance(per_class, Integral) else per_class
         glyphs = Glyphs(split, size=size, clutter=clutter, noise=noise, per_class=per_class, seed=seed)
         self.class_names, self.num_classes = glyphs.class_names, glyphs.num_classes

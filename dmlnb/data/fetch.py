@@ -165,7 +165,7 @@ def unpack(archive: Path, to: Path, folder: str) -> None:
 def check(name: str, root: Path) -> list[str]:
     """What is missing of a benchmark at `root`; empty if its images are there as published."""
     _, _, loader, published = SETS[name]
-    found = []
+    found: list[str] = []
     for split, number in published.items():
         try:
             images = loader(root, split)

@@ -13,24 +13,17 @@ ever appended, so the length of the file says how far a computation came. Nothin
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dmlnb.data.augment import to_float
-from dmlnb.data.files import restrict
-
-ROWS, RECORD = "maps.f16", "maps.json"
-_STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
+from dmlnb.data.image_files import restrict
+from dmlnb.data.map_file import ROWS, fill, make_record, one_at_a_time, read_record, row_bytes
 
 
 def mirrored(images: Tensor) -> Tensor:
@@ -46,7 +39,7 @@ class FeatureMaps:
 
     Attributes:
         labels: `(N,)` int64.
-        class_names: C names.
+        class_names: names of the classes; num_classes: how many.
         shape: `(N, C, H, W)`.
         record: what they are maps of: backbone, digest of its weights, transform, views, number of images.
         path: the folder.
@@ -60,6 +53,7 @@ class FeatureMaps:
     ):
         self.path, self.record, self.scale = path, record, scale
         self._rows, self.labels, self.class_names = rows, labels, names
+        self.num_classes = len(names)
         self.shape = (len(rows), *record["shape"])
 
     @classmethod
@@ -101,14 +95,14 @@ class FeatureMaps:
         path = Path(path).expanduser()
         if batch_size != int(batch_size) or batch_size < 1:
             raise ValueError(f"batch_size: expected a whole number >= 1, got {batch_size}")
-        labels = torch.as_tensor(getattr(images, "labels", None) if hasattr(images, "labels") else [])
+        labels = torch.as_tensor(getattr(images, "labels", [])).cpu()
         if labels.shape != (len(images),) or not len(labels):
             raise ValueError(
                 f"images: expected a data set with .labels, one for each image, got {type(images).__name__}"
             )
-        record = _record(backbone, images, labels, views)
-        with _one_at_a_time(path):
-            _fill(backbone, images, path, record, int(batch_size), device, views, workers)
+        record = make_record(backbone, images, labels, views)
+        with one_at_a_time(path):
+            fill(backbone, images, path, record, int(batch_size), device, views, workers)
         return cls.load(path)
 
     @classmethod
@@ -120,11 +114,11 @@ class FeatureMaps:
             ValueError: if they are not complete, or the record is damaged.
         """
         path = Path(path).expanduser()
-        record = _read_record(path)
+        record = read_record(path)
         if record is None:
             raise FileNotFoundError(f"path: no maps at {path}; make them with FeatureMaps.compute")
         number, views = record["images"], 1 + len(record["views"])
-        done = (path / ROWS).stat().st_size / _row_bytes(record) if (path / ROWS).is_file() else 0
+        done = (path / ROWS).stat().st_size / row_bytes(record) if (path / ROWS).is_file() else 0
         if done != number * views:
             raise ValueError(
                 f"path: {path} holds {int(done)} of {number * views} maps; call FeatureMaps.compute again to go on"
@@ -137,7 +131,7 @@ class FeatureMaps:
 
     def __getitem__(self, index) -> Tensor:
         """Indexed like a tensor: indices, a mask or a slice -> `(B, C, H, W)` float32; an int -> one map."""
-        rows = self._rows[index]
+        rows = self._rows[index.cpu() if isinstance(index, Tensor) else index]
         # mapped anew each time: what was read does not stay in this process's memory
         file = np.memmap(self.path / ROWS, "<f2", "r", shape=self._file_shape())
         maps = torch.from_numpy(file[rows.numpy()].astype(np.float32))
@@ -177,206 +171,3 @@ class FeatureMaps:
 
     def _file_shape(self) -> tuple[int, ...]:
         return (self.record["images"] * (1 + len(self.record["views"])), *self.record["shape"])
-
-
-def _record(backbone: nn.Module, images, labels: Tensor, views: Sequence[Callable]) -> dict:
-    """What the maps are maps of, as it is stored; the shape is not known yet."""
-    state = hashlib.sha256()
-    for key, value in backbone.state_dict().items():
-        value = value.detach().cpu().contiguous()
-        state.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
-        state.update(value.reshape(-1).view(torch.uint8).numpy())
-    names = getattr(images, "class_names", None) or [str(c) for c in range(int(labels.max()) + 1)]
-    return {
-        "backbone": str(getattr(backbone, "name", type(backbone).__name__)),
-        "weights": state.hexdigest(),
-        "transform": repr(getattr(images, "transform", None)),
-        "views": [getattr(view, "__qualname__", repr(view)) for view in views],
-        "images": len(images),
-        "files": _files_digest(images, labels),
-        "shape": None,
-        "class_names": [str(name) for name in names],
-        "labels": labels.tolist(),
-    }
-
-
-def _files_digest(images, labels: Tensor) -> str:
-    """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
-    digest = hashlib.sha256(repr(labels.tolist()).encode())
-    if hasattr(images, "paths"):
-        above = os.path.commonpath([os.path.dirname(path) for path in images.paths])
-        for path in images.paths:  # relative: the folder may move
-            digest.update(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n".encode())
-    elif isinstance(getattr(images, "images", None), Tensor):
-        digest.update(images.images.contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _row_bytes(record: dict) -> int:
-    return 2 * math.prod(record["shape"])
-
-
-def _read_record(path: Path) -> dict | None:
-    if not (path / RECORD).is_file():
-        return None
-    try:
-        record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or not {*_STAMP, "labels", "class_names"} <= record.keys():
-            raise ValueError("entries are missing")
-    except ValueError as error:
-        raise ValueError(
-            f"path: {path / RECORD} is no record of maps ({error}); delete {path} to start anew"
-        ) from error
-    return record
-
-
-def _refuse_other(path: Path, old: dict, new: dict) -> None:
-    for key in _STAMP:
-        if key != "shape" and old[key] != new[key]:
-            was, now = (
-                value[:12] + "…" if key in ("weights", "files") else value for value in (old[key], new[key])
-            )
-            raise ValueError(
-                f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
-            )
-
-
-def _fill(backbone, images, path: Path, record: dict, batch_size: int, device, views, workers: int) -> None:
-    """Append the rows that are missing, in whole batches, so that an interruption changes no number."""
-    from tqdm import tqdm
-
-    old = _read_record(path)
-    if old is not None:
-        _refuse_other(path, old, record)
-        record["shape"] = old["shape"]
-    elif (path / ROWS).exists():
-        raise ValueError(f"path: {path} holds {ROWS} without {RECORD}; choose another path, or delete it")
-    number, per_image = len(images), 1 + len(views)
-    done = 0
-    if old is not None and (path / ROWS).is_file():
-        done = min((path / ROWS).stat().st_size // (_row_bytes(record) * per_image), number)
-        if done < number:
-            done -= done % batch_size
-    if done == number:
-        return
-    rest = torch.utils.data.Subset(images, range(done, number))
-    loader = torch.utils.data.DataLoader(rest, batch_size, num_workers=workers, collate_fn=_images_only)
-    home = next(backbone.parameters(), torch.empty(0)).device
-    device = home if device is None else torch.device(device)
-    modes = {module: module.training for module in backbone.modules()}
-    try:
-        backbone.to(device).eval()
-        with (
-            torch.no_grad(),
-            tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
-        ):
-            for batch in loader:
-                batch = batch.to(device, memory_format=torch.channels_last)  # convolutions are faster so
-                maps = torch.stack(
-                    [backbone(view(batch)) for view in (_as_it_is, *views)], dim=1
-                )  # (B, V, C, H, W)
-                rows = _half(maps.flatten(0, 1), path)
-                if record["shape"] is None:
-                    record["shape"] = list(rows.shape[1:])
-                    _require_room(path, number * per_image * _row_bytes(record))
-                    _write_record(path, record)
-                _append(path / ROWS, rows, done * per_image * _row_bytes(record))
-                done += len(batch)
-                bar.update(len(batch))
-    finally:
-        backbone.to(home)
-        for module, training in modes.items():
-            module.training = training
-
-
-def _as_it_is(images: Tensor) -> Tensor:
-    return images
-
-
-def _images_only(samples: list[tuple]) -> Tensor:
-    wrong = next((type(s[0]).__name__ for s in samples if not isinstance(s[0], Tensor)), None)
-    if wrong:
-        raise ValueError(
-            f"images: expected tensors, got {wrong}; give a transform, such as photo_transforms(224)"
-        )
-    shapes = {tuple(s[0].shape) for s in samples}
-    if len(shapes) > 1:
-        raise ValueError(
-            f"images: expected one shape, got {sorted(shapes)}; the transform must cut a square of one size"
-        )
-    return to_float(torch.stack([s[0] for s in samples]))
-
-
-def _half(maps: Tensor, path: Path) -> np.ndarray:
-    if maps.ndim != 4:
-        raise ValueError(f"backbone: expected maps (B, C, H, W), got {tuple(maps.shape)}")
-    rows = maps.half()
-    if not torch.isfinite(rows).all():
-        raise ValueError(
-            f"backbone: expected maps that are finite in float16, got {maps.abs().max().item():g}"
-        )
-    return rows.cpu().contiguous().numpy().astype("<f2", copy=False)
-
-
-def _append(file: Path, rows: np.ndarray, position: int) -> None:
-    """Write rows at the end that counts; what an interrupted run left behind it is overwritten or cut off."""
-    try:
-        with file.open("r+b" if file.exists() else "w+b", buffering=0) as handle:
-            if handle.seek(0, os.SEEK_END) > position:
-                handle.truncate(position)
-            handle.seek(position)
-            left = memoryview(rows.tobytes())
-            while left:
-                left = left[handle.write(left) :]
-    except OSError as error:
-        raise OSError(
-            error.errno, f"cannot write the maps ({error.strerror}); call again to go on", str(file)
-        ) from error
-
-
-def _require_room(path: Path, needed: int) -> None:
-    import shutil
-
-    free = shutil.disk_usage(path).free
-    if free < needed:
-        raise OSError(
-            f"path: the maps need {needed / 2**20:,.0f} MiB, {path} has {free / 2**20:,.0f} MiB left"
-        )
-
-
-def _write_record(path: Path, record: dict) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path / RECORD)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold the folder's lock, where the system has such locks; it falls when the process ends, however that happens."""
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"path: expected a folder for the maps, got the file {path}")
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows
-        yield
-        return
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise ValueError(f"path: another process is writing maps to {path}") from error
-    finally:
-        os.close(folder)

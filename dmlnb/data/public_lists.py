@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dmlnb.data.files import Rows
+from dmlnb.data.image_files import Rows
 
 
 def first_of(root: Path, candidates: tuple[str, ...]) -> Path:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dmlnb.data.files import ImageFiles, Rows
+from dmlnb.data.image_files import ImageFiles, Rows
 from dmlnb.data.public_lists import first_of, read_annotations, read_car_table, read_list, read_text
 
 
@@ -53,7 +53,7 @@ def cub200(
             f"{root / 'image_class_labels.txt'}: expected species 1 .. 200, got {first} .. {last}; of a part of CUB "
             'take split="all" and divide it with class_split'
         )
-    rows = [(root / "images" / paths[image], species[image]) for image in paths]
+    rows: Rows = [(root / "images" / paths[image], species[image]) for image in paths]
     names = {}
     if (root / "classes.txt").is_file():
         names = {own: name for own, name in read_list(root / "classes.txt", "class_id name", whole=(0,))}
@@ -104,7 +104,7 @@ def _cars_whole(root: Path) -> Rows:
 
 def _cars_parts(root: Path) -> Rows:
     test = first_of(root, ("cars_test_annos_withlabels.mat", "devkit/cars_test_annos_withlabels.mat"))
-    rows = []
+    rows: list = []
     for part, file in (("cars_train", root / "devkit" / "cars_train_annos.mat"), ("cars_test", test)):
         images = root / part / part if (root / part / part).is_dir() else root / part
         rows += read_annotations(file, "fname", images)

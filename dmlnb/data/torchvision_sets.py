@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dmlnb.data.files import ImageFiles, image_folder, restrict
+from dmlnb.data.files import image_folder
+from dmlnb.data.image_files import ImageFiles, restrict
 
 SPLITS = ("train", "validation", "test")
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -52,3 +53,13 @@ def test_item_and_errors():
     ):
         with pytest.raises(ValueError, match=message):
             TokenBags(**options)
+
+
+@pytest.mark.parametrize("name", ["num_classes", "per_class", "bag_size", "dim", "seed"])
+def test_numbers_that_are_not_whole_are_named_and_numpy_numbers_taken(name):
+    with pytest.raises(ValueError, match=f"{name}: expected a whole number, got 2.5"):
+        TokenBags(**{name: 2.5})
+    plain, own = (
+        TokenBags(**({"num_classes": 3, "per_class": 2} | {name: kind(3)})) for kind in (int, np.int64)
+    )
+    assert torch.equal(plain.tokens, own.tokens)

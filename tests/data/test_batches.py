@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -60,3 +63,46 @@ def test_bad_sizes_are_named(arguments, message):
         ClassBatches(torch.arange(3).repeat(4), *arguments)
     with pytest.raises(ValueError, match="labels"):
         ClassBatches(torch.tensor([0, -1]), 1, 1, 1)
+
+
+@pytest.mark.parametrize("sizes", [(2.5, 2, 5), (2, 2.0, 5), (2, 2, "5"), (None, 2, 5)])
+def test_sizes_that_are_no_whole_numbers_are_named(sizes):
+    with pytest.raises(ValueError, match="samples_per_class.*whole numbers"):
+        ClassBatches(torch.arange(3).repeat(4), *sizes)
+    with pytest.raises(ValueError, match="whole number"):
+        DisjointHalves(torch.arange(6).repeat(4), *sizes)
+
+
+def test_numpy_numbers_and_labels_of_any_width_give_the_same_batches():
+    labels = torch.arange(6).repeat(4)
+    wanted = ClassBatches(labels, 3, 2, 5, seed=4).table
+    for whole, dtype in ((np.int64, torch.int32), (np.int32, torch.uint8), (np.uint16, torch.int16)):
+        sizes = [whole(n) for n in (3, 2, 5)]
+        assert torch.equal(ClassBatches(labels.to(dtype), *sizes, seed=whole(4)).table, wanted)
+    assert torch.equal(ClassBatches(labels.numpy(), 3, 2, 5, seed=4).table, wanted)
+
+
+def test_batches_are_a_sequence():
+    labels = torch.arange(6).repeat(4)
+    for batches in (ClassBatches(labels, 3, 2, 5), DisjointHalves(labels, 3, 2, 5)):
+        assert isinstance(batches, Sequence) and len(list(batches)) == len(batches[:]) == 5
+        pairs = zip(
+            [batches[-2], *batches[1:3], next(reversed(batches))],
+            [batches[t] for t in (3, 1, 2, 4)],
+            strict=True,
+        )
+        for a, b in pairs:
+            assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+        with pytest.raises(IndexError):
+            batches[5]
+
+
+def test_a_data_loader_takes_them_as_its_batch_sampler():
+    labels = torch.arange(6).repeat(4)
+    data = torch.utils.data.TensorDataset(torch.arange(24), labels)
+    batches = ClassBatches(labels, 3, 2, 5)
+    for workers in (0, 1):
+        loader = torch.utils.data.DataLoader(data, batch_sampler=batches, num_workers=workers)
+        assert len(loader) == 5
+        for (rows, own), batch in zip(loader, batches, strict=True):
+            assert torch.equal(rows, batch) and torch.equal(own, labels[batch])

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -89,3 +90,12 @@ def test_bad_arguments(options, words):
 def test_bad_split():
     with pytest.raises(ValueError, match="split"):
         Collages("testing")
+
+
+def test_numpy_numbers_are_taken_and_parts_of_numbers_are_not():
+    plain, own = (Collages(number=kind(3), per_class=kind(2)) for kind in (int, np.int64))
+    assert torch.equal(plain.images, own.images)
+    with pytest.raises(ValueError, match="number: expected at least 1 collage, a whole number"):
+        Collages(number=2.5)
+    with pytest.raises(ValueError, match="per_class: expected a whole number"):
+        Collages(per_class=2.5)

@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -87,6 +89,14 @@ def test_noise_has_the_stated_deviation():
         ({"noise": 2.0}, "noise"),
         ({"per_class": 0}, "per_class"),
         ({"seed": -1}, "seed"),
+        ({"size": 32.5}, "size"),
+        ({"clutter": 1.5}, "clutter"),
+        ({"clutter": (0, 2.5)}, "clutter"),
+        ({"clutter": "many"}, "clutter"),
+        ({"per_class": 2.5}, "per_class: expected a whole number"),
+        ({"seed": 0.5}, "seed: expected a whole number"),
+        ({"scripts": ("Greek",)}, "scripts"),
+        ({"scripts": ()}, "scripts"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
@@ -178,3 +188,36 @@ def test_augment_with_zero_strength_only_inverts_and_shifts_grey():
     for before, after in zip(images, out, strict=True):
         spread = [(after - sign * before).flatten() for sign in (1, -1)]
         assert min((s.max() - s.min()).item() for s in spread) < 1e-5
+
+
+def test_numpy_numbers_mean_what_python_numbers_mean():
+    wanted = small(clutter=2, size=32, seed=1)
+    for whole in (np.int64, np.int32, np.uint8):
+        found = small(
+            clutter=whole(2), size=whole(32), per_class=whole(3), seed=whole(1), noise=np.float64(0.05)
+        )
+        assert torch.equal(found.images, wanted.images)
+        assert torch.equal(small(clutter=(whole(2), whole(2)), seed=1).images, wanted.images)
+
+
+def test_some_scripts_are_a_part_of_all():
+    whole, part = Glyphs("test", per_class=1), Glyphs("test", per_class=1, scripts=("Armenian",))
+    chosen = [i for i, script in enumerate(whole.scripts) if script == "Armenian"]
+    assert torch.equal(part.images, whole.images[chosen]) and part.labels.tolist() == list(range(len(chosen)))
+    assert part.class_names == [whole.class_names[i] for i in chosen] and set(part.scripts) == {"Armenian"}
+
+
+@pytest.mark.parametrize("own", ["$HOME", "~"])
+def test_the_cache_is_found_below_the_home_folder(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DMLNB_DATA", f"{own}/letters".replace("$HOME", str(tmp_path)))
+    assert glyph_masters.cache_folder() == tmp_path / "letters"
+    monkeypatch.delenv("DMLNB_DATA")
+    assert glyph_masters.cache_folder() == tmp_path / ".cache" / "dmlnb"
+
+
+def test_the_command_runs_without_a_warning():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "dmlnb.data.glyphs"], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stderr.strip() == "usage: python -m dmlnb.data.glyphs build"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dmlnb.data import FeatureMaps, image_folder, maps, mirrored
+from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -89,6 +89,7 @@ def test_another_backbone_or_data_is_refused_by_name(tmp_path):
     for net, data, views, what in (
         (backbone(1), Pictures(), (), "weights"),
         (renamed, Pictures(), (), "backbone: Sequential, now another"),
+        (backbone().append(nn.ReLU()), Pictures(), (), "weights"),  # no weight, but other maps
         (backbone(), Pictures(12), (), "images: 14, now 12"),
         (backbone(), other, (), "files"),
         (backbone(), moved, (), "files"),
@@ -156,7 +157,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
             Full.left -= 1
             if Full.left < 0:  # the disk fills up while rows are written
                 monkeypatch.setattr(
-                    maps, "_append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+                    map_file, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
                 )
             return x
 
@@ -176,7 +177,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
 def test_an_error_of_the_disk_names_the_file(tmp_path):
     (tmp_path / "full").symlink_to("/dev/full")
     with pytest.raises(OSError, match=r"cannot write the maps \(No space left.*/full"):
-        maps._append(tmp_path / "full", np.zeros((4, 3, 2, 2), dtype="<f2"), 0)
+        map_file.append(tmp_path / "full", np.zeros((4, 3, 2, 2), dtype="<f2"), 0)
 
 
 PROGRAM = """
@@ -232,6 +233,7 @@ def test_classes_and_units(tmp_path):
     made = FeatureMaps.compute(backbone(), Pictures(), tmp_path)
     some = made.of_classes(torch.tensor([3, 1]))
     assert some.labels.tolist() == [1, 1, 1, 0, 0, 0] and some.class_names == ["3", "1"]
+    assert (made.num_classes, some.num_classes) == (5, 2)
     assert torch.equal(some[:], made[torch.tensor([3, 4, 5, 9, 10, 11])]) and some.shape[0] == 6
     assert some.std(chunk=4) == pytest.approx(some[:].double().std(correction=0).item(), rel=1e-9)
     unit = some.divided_by(some.std())

@@ -8,6 +8,7 @@ from torch import nn
 from dmlnb.models import (
     Stages,
     TemplateBlock,
+    from_torchvision,
     lite0_backbone,
     pretrained,
     timm_backbone,
@@ -90,7 +91,7 @@ def test_the_first_inceptions_see_the_range_they_were_trained_on():
     normalised = (x - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
         [0.229, 0.224, 0.225]
     ).view(3, 1, 1)
-    assert torch.allclose(pretrained.InceptionInput()(normalised), 2 * x - 1, atol=1e-6)
+    assert torch.allclose(from_torchvision.InceptionInput()(normalised), 2 * x - 1, atol=1e-6)
 
 
 # timm

@@ -84,8 +84,18 @@ class Glyphs(torch.utils.data.Dataset):
             raise ValueError(f"scripts: expected some of {', '.join(SCRIPTS[split])}, got {scripts}")
         if size not in (32, 48, 64):
             raise ValueError(f"size: expected 32, 48 or 64, got {size}")
-        low, high = (clutter, clutter) if isinstance(clutter, Integral) else clutter
-        if not (isinstance(low, Integral) and isinstance(high, Integral) and 0 <= low <= high <= 32):
+        ends = (
+            (clutter, clutter)
+            if isinstance(clutter, Integral)
+            else tuple(clutter)
+            if np.iterable(clutter)
+            else ()
+        )
+        if (
+            len(ends) != 2
+            or not all(isinstance(end, Integral) for end in ends)
+            or not 0 <= ends[0] <= ends[1] <= 32
+        ):
             raise ValueError(f"clutter: expected a whole number or range within 0 .. 32, got {clutter}")
         if not 0 <= noise <= 1:
             raise ValueError(f"noise: expected a share in 0 .. 1, got {noise}")
@@ -94,7 +104,7 @@ class Glyphs(torch.utils.data.Dataset):
             raise ValueError(f"per_class: expected a whole number 1 .. 65536, got {per_class}")
         if not (isinstance(seed, Integral) and seed >= 0):
             raise ValueError(f"seed: expected a whole number >= 0, got {seed}")
-        size, low, high, per_class, seed = int(size), int(low), int(high), int(per_class), int(seed)
+        size, low, high, per_class, seed = map(int, (size, *ends, per_class, seed))
         self.split, self.size, self.return_mask = split, size, return_mask
 
         masters = load_masters()

@@ -1,0 +1,220 @@
+"""The folder of `FeatureMaps`: a record of what the maps are maps of, and rows that are only ever appended.
+
+The record is written before the first row, the length of the file of rows says how far a computation came, and a lock
+keeps a second computation out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dmlnb.data.augment import to_float
+
+ROWS, RECORD = "maps.f16", "maps.json"
+_STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
+
+
+def make_record(backbone: nn.Module, images, labels: Tensor, views: Sequence[Callable]) -> dict:
+    """What the maps are maps of, as it is stored; the shape is not known yet."""
+    # layers without weights count too: the same weights before another activation give other maps
+    state = hashlib.sha256(" ".join(type(module).__name__ for module in backbone.modules()).encode())
+    for key, value in backbone.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        state.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
+        state.update(value.reshape(-1).view(torch.uint8).numpy())
+    names = getattr(images, "class_names", None) or [str(c) for c in range(int(labels.max()) + 1)]
+    return {
+        "backbone": str(getattr(backbone, "name", type(backbone).__name__)),
+        "weights": state.hexdigest(),
+        "transform": repr(getattr(images, "transform", None)),
+        "views": [getattr(view, "__qualname__", repr(view)) for view in views],
+        "images": len(images),
+        "files": _files_digest(images, labels),
+        "shape": None,
+        "class_names": [str(name) for name in names],
+        "labels": labels.tolist(),
+    }
+
+
+def _files_digest(images, labels: Tensor) -> str:
+    """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
+    digest = hashlib.sha256(repr(labels.tolist()).encode())
+    if hasattr(images, "paths"):
+        above = os.path.commonpath([os.path.dirname(path) for path in images.paths])
+        for path in images.paths:  # relative: the folder may move
+            digest.update(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n".encode())
+    elif isinstance(getattr(images, "images", None), Tensor):
+        digest.update(images.images.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def row_bytes(record: dict) -> int:
+    return 2 * math.prod(record["shape"])
+
+
+def read_record(path: Path) -> dict | None:
+    if not (path / RECORD).is_file():
+        return None
+    try:
+        record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or not {*_STAMP, "labels", "class_names"} <= record.keys():
+            raise ValueError("entries are missing")
+    except ValueError as error:
+        raise ValueError(
+            f"path: {path / RECORD} is no record of maps ({error}); delete {path} to start anew"
+        ) from error
+    return record
+
+
+def _refuse_other(path: Path, old: dict, new: dict) -> None:
+    for key in _STAMP:
+        if key != "shape" and old[key] != new[key]:
+            was, now = (
+                value[:12] + "…" if key in ("weights", "files") else value for value in (old[key], new[key])
+            )
+            raise ValueError(
+                f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
+            )
+
+
+def fill(backbone, images, path: Path, record: dict, batch_size: int, device, views, workers: int) -> None:
+    """Append the rows that are missing, in whole batches, so that an interruption changes no number."""
+    from tqdm import tqdm
+
+    old = read_record(path)
+    if old is not None:
+        _refuse_other(path, old, record)
+        record["shape"] = old["shape"]
+    elif (path / ROWS).exists():
+        raise ValueError(f"path: {path} holds {ROWS} without {RECORD}; choose another path, or delete it")
+    number, per_image = len(images), 1 + len(views)
+    done = 0
+    if old is not None and (path / ROWS).is_file():
+        done = min((path / ROWS).stat().st_size // (row_bytes(record) * per_image), number)
+        if done < number:
+            done -= done % batch_size
+    if done == number:
+        return
+    rest = torch.utils.data.Subset(images, range(done, number))
+    loader = torch.utils.data.DataLoader(rest, batch_size, num_workers=workers, collate_fn=_images_only)
+    home = next(backbone.parameters(), torch.empty(0)).device
+    device = home if device is None else torch.device(device)
+    modes = {module: module.training for module in backbone.modules()}
+    try:
+        backbone.to(device).eval()
+        with (
+            torch.no_grad(),
+            tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
+        ):
+            for batch in loader:
+                batch = batch.to(device, memory_format=torch.channels_last)  # convolutions are faster so
+                maps = torch.stack(
+                    [backbone(view(batch)) for view in (_as_it_is, *views)], dim=1
+                )  # (B, V, C, H, W)
+                rows = _half(maps.flatten(0, 1), path)
+                if record["shape"] is None:
+                    record["shape"] = list(rows.shape[1:])
+                    _require_room(path, number * per_image * row_bytes(record))
+                    _write_record(path, record)
+                append(path / ROWS, rows, done * per_image * row_bytes(record))
+                done += len(batch)
+                bar.update(len(batch))
+    finally:
+        backbone.to(home)
+        for module, training in modes.items():
+            module.training = training
+
+
+def _as_it_is(images: Tensor) -> Tensor:
+    return images
+
+
+def _images_only(samples: list[tuple]) -> Tensor:
+    wrong = next((type(s[0]).__name__ for s in samples if not isinstance(s[0], Tensor)), None)
+    if wrong:
+        raise ValueError(
+            f"images: expected tensors, got {wrong}; give a transform, such as photo_transforms(224)"
+        )
+    shapes = {tuple(s[0].shape) for s in samples}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"images: expected one shape, got {sorted(shapes)}; the transform must cut a square of one size"
+        )
+    return to_float(torch.stack([s[0] for s in samples]))
+
+
+def _half(maps: Tensor, path: Path) -> np.ndarray:
+    if maps.ndim != 4:
+        raise ValueError(f"backbone: expected maps (B, C, H, W), got {tuple(maps.shape)}")
+    rows = maps.half()
+    if not torch.isfinite(rows).all():
+        raise ValueError(
+            f"backbone: expected maps that are finite in float16, got {maps.abs().max().item():g}"
+        )
+    return rows.cpu().contiguous().numpy().astype("<f2", copy=False)
+
+
+def append(file: Path, rows: np.ndarray, position: int) -> None:
+    """Write rows at the end that counts; what an interrupted run left behind it is overwritten or cut off."""
+    try:
+        with file.open("r+b" if file.exists() else "w+b", buffering=0) as handle:
+            if handle.seek(0, os.SEEK_END) > position:
+                handle.truncate(position)
+            handle.seek(position)
+            left = memoryview(rows.tobytes())
+            while left:
+                left = left[handle.write(left) :]
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot write the maps ({error.strerror}); call again to go on", str(file)
+        ) from error
+
+
+def _require_room(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise OSError(
+            f"path: the maps need {needed / 2**20:,.0f} MiB, {path} has {free / 2**20:,.0f} MiB left"
+        )
+
+
+def _write_record(path: Path, record: dict) -> None:
+    """Whole or not at all; under the folder's lock nobody else writes."""
+    part = path / f"{RECORD}.part"
+    try:
+        part.write_text(json.dumps(record), encoding="utf-8")
+        os.replace(part, path / RECORD)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the folder's lock, where the system has such locks; it falls when the process ends, however that happens."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"path: expected a folder for the maps, got the file {path}")
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        yield
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ValueError(f"path: another process is writing maps to {path}") from error
+    finally:
+        os.close(folder)
