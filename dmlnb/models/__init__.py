@@ -9,6 +9,7 @@ from dmlnb.models.embedding import embed
 from dmlnb.models.kd_layer import KDLayer
 from dmlnb.models.network import EmbeddingNet
 from dmlnb.models.reading import Reading, read
+from dmlnb.models.saved import export_onnx, load_embedder, save_embedder
 from dmlnb.models.side_by_side import SideBySide, trace
 from dmlnb.models.stages import Stages
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
@@ -28,10 +29,13 @@ __all__ = [
     "TemplateBlock",
     "embed",
     "entropy_assignment",
+    "export_onnx",
     "hard_assignment",
+    "load_embedder",
     "quadratic_assignment",
     "read",
     "read_all",
+    "save_embedder",
     "small_resnet",
     "torchvision_backbone",
     "trace",
