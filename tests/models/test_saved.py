@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -139,8 +140,6 @@ def test_the_exported_network_answers_the_same(tmp_path):
     transport = hasattr(_inputs, "traced")  # else it asks for values, which an export does not have
     net = network(GeneralizedSumPooling(8, 5, 0.3) if transport else GeneralizedMeanPooling())
     path = tmp_path / "new" / "net.onnx"
-    import onnxruntime
-
     net.train()
     export_onnx(net, path, size=(16, 20))
     assert net.training and [p.name for p in path.parent.iterdir()] == [path.name]
