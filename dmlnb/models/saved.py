@@ -179,7 +179,7 @@ def _amax(values: Tensor, dim: tuple[int, ...] = (), keepdim: bool = False) -> T
 
 
 # what poolings use and ONNX has no operator for
-_WITHOUT_ONNX_OPERATOR = {torch.ops.aten._cdist_forward.default: _cdist, torch.ops.aten.amax.default: _amax}
+_WITHOUT_ONNX_OPERATOR = {torch.ops.aten.cdist.default: _cdist, torch.ops.aten.amax.default: _amax}
 
 
 def _build(recipe: Mapping | None, build: Callable[[], nn.Module] | None) -> nn.Module:
