@@ -13,6 +13,7 @@ from dmlnb.models.kd_layer import KDLayer
 from dmlnb.models.network import EmbeddingNet
 from dmlnb.models.pretrained import lite0_backbone
 from dmlnb.models.reading import Reading, read
+from dmlnb.models.saved import export_onnx, load_embedder, save_embedder
 from dmlnb.models.stages import Stages
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 
@@ -31,11 +32,14 @@ __all__ = [
     "TemplateBlock",
     "embed",
     "entropy_assignment",
+    "export_onnx",
     "hard_assignment",
     "lite0_backbone",
+    "load_embedder",
     "quadratic_assignment",
     "read",
     "read_all",
+    "save_embedder",
     "small_resnet",
     "timm_backbone",
     "torchvision_backbone",

@@ -156,7 +156,10 @@ class ExactSearch:
         if self._faiss is None:
             self._faiss = faiss.IndexFlatL2(self.rows.shape[1])
             self._faiss.add(self.rows.astype(np.float32))
-        squares, found = self._faiss.search(q.astype(np.float32), width)
+        near = np.clip(
+            q, -1e15, 1e15
+        )  # no square overflows; what lies farther is compared with all rows in the end
+        squares, found = self._faiss.search(near.astype(np.float32), width)
         return found, np.maximum(squares.astype(np.float64), 0), 0.0
 
     def _compare_all(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """The search against a float64 loop: narrow cones, ties, duplicates, several blocks, both ways to find candidates."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -113,6 +114,16 @@ def test_l2_does_not_depend_on_the_unit(scale):
     assert torch.equal(answer, scaled) and torch.allclose(squares / scale**2, score)
 
 
+@pytest.mark.parametrize("share", [1, 16])
+def test_a_query_far_beyond_a_tiny_gallery_gets_an_answer(share, monkeypatch):
+    monkeypatch.setattr(search_module, "_SHARE", share)
+    gallery = 1e-20 * torch.randn(60, 3)
+    answer, score = nearest(torch.ones(2, 3), gallery, k=3, metric="l2")
+    assert answer.tolist() == [[0, 1, 2]] * 2 and (score == 3).all()  # no float64 tells these distances apart
+    far = nearest(torch.full((1, 3), 1e6), torch.randn(60, 3).double(), k=3, metric="l2")
+    assert torch.isfinite(far[1]).all()
+
+
 def test_a_zero_vector_has_cosine_zero_with_everything():
     rows = torch.tensor([[1.0, 0.0], [0.0, 0.0], [-1.0, 0.1], [1.0, 0.1], [0.0, 0.0]])
     answer, score = nearest(rows, k=4)
@@ -129,8 +140,6 @@ def exact(queries, gallery, own, metric):
             x = gallery[j]
             if metric == "l2":
                 return (sum((a - b) ** 2 for a, b in zip(q, x, strict=True)), j)
-            from fractions import Fraction
-
             dot, square = sum(a * b for a, b in zip(q, x, strict=True)), sum(b * b for b in x)
             return (-Fraction(dot * abs(dot), square or 1), j)  # the sign and square of |q| cosine
 

@@ -1,0 +1,249 @@
+"""A finished embedding network in one file: its tensors, and the few words that say how to build it again.
+
+The words are names of this package's own constructors and plain arguments. Nothing in the file is run when it is
+opened, so a stranger's file can do no harm.
+"""
+
+import inspect
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dmlnb.models.network import EmbeddingNet
+from dmlnb.retrieval.files import load_tensors, save_tensors
+
+BACKBONES = ("small_resnet", "torchvision_backbone", "lite0_backbone", "timm_backbone")
+POOLINGS = (
+    "GlobalAveragePooling",
+    "GlobalMaxPooling",
+    "GeneralizedMeanPooling",
+    "AttentionPooling",
+    "HistogramPooling",
+    "GeneralizedSumPooling",
+)
+Part = tuple[str, Mapping[str, object]]
+_KIND = "embedder"
+_MEND = "for any other network leave backbone and pooling out and pass build=, a function that makes it"
+
+
+def save_embedder(
+    path: str | os.PathLike,
+    net: nn.Module,
+    backbone: Part | None = None,
+    pooling: Part | None = None,
+    *,
+    build: Callable[[], nn.Module] | None = None,
+    notes: Mapping[str, object] | None = None,
+) -> None:
+    """Write a network to `path`, so that `load_embedder` makes it again without the code that trained it.
+
+        save_embedder("birds.safetensors", net, ("small_resnet", {"in_channels": 3}),
+                      ("GeneralizedSumPooling", {"dim": 64, "mass": 0.3}))
+
+    The network is built once from what is said here and compared with `net`, tensor by tensor and setting by setting,
+    before anything is written.
+
+    Args:
+        path: a file; its folder is made, `~` is the home folder.
+        net: an `EmbeddingNet`, or what `build` makes.
+        backbone: name of a function of `dmlnb.models` and its arguments; `weights` are left out, they are in the file.
+        pooling: name of a pooling of `dmlnb.pooling` and its arguments.
+        build: for other networks, a function that makes one of the same shape; it is not stored.
+        notes: plain values to keep beside it (numbers, words, lists of them), such as the image size.
+
+    Raises:
+        ValueError: for an unknown name, values that JSON lacks, or a network that is not the one described.
+        OSError: if the file cannot be written; what was there stays.
+    """
+    if build is None:
+        if not isinstance(net, EmbeddingNet) or backbone is None or pooling is None:
+            kind = type(net).__name__
+            raise ValueError(
+                f"net, backbone, pooling: expected an EmbeddingNet and its two parts, got {kind}; {_MEND}"
+            )
+        name, arguments = backbone
+        backbone = (name, {key: value for key, value in dict(arguments).items() if key != "weights"})
+        linear = net.linear.weight
+        recipe = {"backbone": backbone, "pooling": pooling, "dim": len(linear), "project": net.project}
+    else:
+        recipe = None
+    try:
+        words = {"recipe": json.dumps(recipe), "notes": json.dumps(dict(notes or {}))}
+    except TypeError as error:
+        raise ValueError(f"backbone, pooling, notes: expected plain values ({error})") from None
+    _require_same(net, _build(json.loads(words["recipe"]), build))
+    save_tensors(path, _KIND, net.state_dict(), words)
+
+
+def load_embedder(
+    path: str | os.PathLike, *, build: Callable[[], nn.Module] | None = None
+) -> tuple[nn.Module, dict[str, object]]:
+    """The network that `save_embedder` wrote, in evaluation mode on the CPU, and its notes.
+
+    Args:
+        path: the file.
+        build: the function that makes the network, if it was saved with one.
+
+    Returns:
+        The network, in the dtype it was saved in, and the notes.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no whole file, no embedder, or if it needs (or does not fit) `build`.
+    """
+    tensors, words = load_tensors(path, _KIND)
+    recipe = json.loads(words["recipe"])
+    if recipe is None and build is None:
+        raise ValueError(
+            f"build: expected the function that makes the network of {path}, which the file does not describe"
+        )
+    net = _build(recipe, build)
+    try:
+        net.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f"path, build: expected tensors that fit the network, got others in {path}: {error}"
+        ) from None
+    return net.eval(), json.loads(words["notes"])
+
+
+def export_onnx(
+    net: nn.Module, path: str | os.PathLike, *, size: int | tuple[int, int], channels: int = 3
+) -> None:
+    """Write a network as an ONNX file with input `images` (B, channels, *size), any B, and output `embeddings` (B, d).
+
+    Args:
+        net: the network; it is exported as in evaluation mode.
+        path: a file; its folder is made, `~` is the home folder.
+        size: S, or (height, width) of the images.
+        channels: of the images.
+
+    Raises:
+        ImportError: without the packages onnx and onnxscript.
+        ValueError: for a size or a number of channels that is not positive, or a folder as `path`.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width, channels) < 1:
+        raise ValueError(f"size, channels: expected positive numbers, got {size} and {channels}")
+    target = Path(os.path.realpath(Path(path).expanduser()))
+    if target.is_dir():
+        raise ValueError(f"path: expected a file, got the folder {path}")
+    try:
+        import onnxscript  # noqa: F401  torch needs it
+    except ImportError:
+        raise ImportError("export_onnx needs two more packages: pip install onnx onnxscript") from None
+    some = next(net.parameters(), torch.empty(0))
+    images = torch.zeros(2, channels, height, width, dtype=some.dtype, device=some.device)
+    was_training = net.training
+    net.eval()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter about itself
+            batch = ({0: torch.export.Dim("batch")},)
+            traced = torch.export.export(
+                net, (images,), dynamic_shapes=batch, strict=True
+            ).run_decompositions(_WITHOUT_ONNX_OPERATOR)
+            program = torch.onnx.export(
+                traced, dynamo=True, verbose=False, input_names=["images"], output_names=["embeddings"]
+            )
+    finally:
+        net.train(was_training)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        program.save(part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _cdist(a: Tensor, b: Tensor, p: float, compute_mode: int | None = None) -> Tensor:
+    """Euclidean distances by one product, in float64, so that near pairs keep their digits: (..., N, M)."""
+    wide, others = a.double(), b.double()
+    squares = wide.square().sum(-1)[..., :, None] + others.square().sum(-1)[..., None, :]
+    return (squares - 2 * wide @ others.mT).clamp(min=0).sqrt().to(a.dtype)
+
+
+def _amax(values: Tensor, dim: tuple[int, ...] = (), keepdim: bool = False) -> Tensor:
+    """The largest number along some axes, by default all, one axis after the other."""
+    axes = tuple(dim) or tuple(range(values.ndim))
+    for axis in axes:
+        values = values.max(axis, keepdim=True).values
+    return values if keepdim else values.squeeze(axes)
+
+
+# what poolings use and ONNX has no operator for
+_WITHOUT_ONNX_OPERATOR = {torch.ops.aten.cdist.default: _cdist, torch.ops.aten.amax.default: _amax}
+
+
+def _build(recipe: Mapping | None, build: Callable[[], nn.Module] | None) -> nn.Module:
+    """A network as described, or as `build` makes it; the random numbers of the program stay where they are."""
+    with torch.random.fork_rng(devices=[]):
+        if recipe is None:
+            return build()
+        from dmlnb import models, pooling  # the rooms as they are when all their files are loaded
+
+        backbone = _make("backbone", models, BACKBONES, recipe["backbone"])
+        pooled = _make("pooling", pooling, POOLINGS, recipe["pooling"])
+        return EmbeddingNet(backbone, pooled, recipe["dim"], project=recipe["project"])
+
+
+def _make(role: str, room, names: tuple[str, ...], part: Part) -> nn.Module:
+    name, arguments = part
+    if name not in names or not hasattr(room, name):
+        known = ", ".join(n for n in names if hasattr(room, n))
+        raise ValueError(f"{role}: expected one of {known}; got {name!r}; {_MEND}")
+    make, arguments = getattr(room, name), dict(arguments)
+    outside = [key for key in arguments if key.startswith(("pretrained", "checkpoint"))]
+    if outside or (":" in str(arguments.get("name"))):  # timm would read other files, or download them
+        raise ValueError(f"{role}: expected arguments that need no other file, got {arguments}")
+    if "weights" in inspect.signature(make).parameters:
+        arguments["weights"] = None
+    try:
+        return make(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{role}: expected arguments of {name}, got {arguments} ({error})") from None
+
+
+def _require_same(net: nn.Module, built: nn.Module) -> None:
+    """Raise ValueError unless the two differ in nothing but the values of their tensors."""
+    if isinstance(built, nn.Module):
+        shapes = [{key: tuple(value.shape) for key, value in n.state_dict().items()} for n in (net, built)]
+        differ = sorted(
+            key for key in shapes[0].keys() | shapes[1] if shapes[0].get(key) != shapes[1].get(key)
+        )
+        if differ:
+            got, said = (shape.get(differ[0], "nothing") for shape in shapes)
+            raise ValueError(f"net: expected the network that is described; {differ[0]} is {got}, not {said}")
+        parts = [dict(n.named_modules()) for n in (net, built)]
+        for name in parts[0].keys() | parts[1]:
+            mine, theirs = (_settings(p.get(name)) for p in parts)
+            for key in mine.keys() | theirs:
+                if mine.get(key) != theirs.get(key):
+                    where = f"{name}.{key}".lstrip(".")
+                    raise ValueError(
+                        f"net: expected the network that is described; its {where} is {mine.get(key)!r}, "
+                        f"not {theirs.get(key)!r}"
+                    )
+        return
+    raise ValueError(f"build: expected a function that makes a module, got {type(built).__name__} from it")
+
+
+def _settings(module: nn.Module | None) -> dict[str, object]:
+    """The plain values that a module holds beside its tensors, and its class."""
+    if module is None:
+        return {}
+    plain = {
+        key: value
+        for key, value in vars(module).items()
+        if isinstance(value, bool | int | float | str | tuple | None)
+        and not key.startswith("_")
+        and key != "training"
+    }
+    return plain | {"class": type(module).__name__}
