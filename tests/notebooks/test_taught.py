@@ -26,7 +26,9 @@ def test_the_sentence_is_found(docstring, numbers):
 
 
 def test_a_thing_that_its_notebook_does_not_name_is_found(tmp_path):
-    (tmp_path / "a.py").write_text('def gap():\n    """Taught in notebooks 00, 01 and 02."""\n', encoding="utf-8")
+    (tmp_path / "a.py").write_text(
+        'def gap():\n    """Taught in notebooks 00, 01 and 02."""\n', encoding="utf-8"
+    )
     assert untaught(tmp_path, {"00": "call `gap(x)`", "01": "gaps and my_gap"}) == [
         "a.py: gap is not named in notebook 01",
         "a.py: gap is not named in notebook 02",
