@@ -71,7 +71,7 @@ def proxy_anchor_loss(
     Raises:
         ValueError: for bad shapes, NaN, labels out of range, or a scale that is not positive.
 
-    Source: [kim2020proxyanchor], eq. 4.
+    Source: [kim2020proxyanchor], eq. 4. Taught in notebook 00.
     """
     require_positive(alpha=alpha)
     unit, labels, proxies = _prepared(embeddings, labels, proxies, normalize)
@@ -101,7 +101,7 @@ def proxy_nca_loss(
 
     Args and errors as `proxy_anchor_loss`; `temperature` > 0, in units of cosine.
 
-    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp].
+    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_positive(temperature=temperature)
     unit, labels, proxies = _prepared(embeddings, labels, proxies, normalize)
@@ -151,7 +151,7 @@ def soft_triple_loss(
         ValueError: as `proxy_anchor_loss`, or for an unknown similarity.
 
     Source: [qian2019softtriple], with inner products as there; defaults as released with [gurbuz2024ccp],
-    which uses minus the distance, and centres of any norm in the last term.
+    which uses minus the distance, and centres of any norm in the last term. Taught in notebook 04.
     """
     if similarity not in ("cosine", "distance"):
         raise ValueError(f"similarity: expected 'cosine' or 'distance', got {similarity!r}")
@@ -211,7 +211,7 @@ class ProxyNCALoss(nn.Module):
 
     Args and errors as `ProxyAnchorLoss`; `temperature` in units of cosine.
 
-    Source: [teh2020proxynca].
+    Source: [teh2020proxynca]. Taught in notebook 04.
     """
 
     def __init__(self, num_classes: int, dim: int, temperature: float = 0.11):
@@ -228,7 +228,7 @@ class SoftTripleLoss(nn.Module):
 
     Args and errors as `ProxyAnchorLoss`; the rest as `soft_triple_loss`.
 
-    Source: [qian2019softtriple].
+    Source: [qian2019softtriple]. Taught in notebook 04.
     """
 
     def __init__(

@@ -77,6 +77,8 @@ def gated_sum(attempt: Any = None) -> Callable:
 
     Returns:
         The attempt if it is right, else the package's function.
+
+    Taught in notebook 02.
     """
     features = torch.tensor([[1.0, 0.0], [3.0, 2.0], [5.0, -2.0], [7.0, 0.0]])
     half = torch.full((4,), 0.5)
