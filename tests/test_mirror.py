@@ -57,11 +57,10 @@ MIRRORED = {"dmlnb": "tests", "scripts": "tests/scripts"}
 def expected(file):
     """Where the test of a file stands: `dmlnb/losses/pairs.py` -> `tests/losses/test_pairs.py`.
 
-    What stands in the `__init__.py` of a folder is tested under the folder's name.
+    What stands in the `__init__.py` of a folder is tested beside the folder: `dmlnb/data/x/__init__.py` is a module x.
     """
-    top, *folders, name = file.split("/")
-    if name == "__init__.py":
-        name = f"{folders[-1]}.py"
+    top, *folders, name = file.removesuffix("/__init__.py").split("/")
+    name = name if name.endswith(".py") else f"{name}.py"
     return "/".join([MIRRORED[top], *folders, f"test_{name.lstrip('_')}"])
 
 
@@ -74,7 +73,7 @@ def unmatched(files, tests, elsewhere, of_no_file):
 
 def tree():
     """Files that are to be tested, and test files in the rooms that mirror them; an `__init__.py` if it defines."""
-    files = [f for top in MIRRORED for f in (ROOT / top).rglob("*.py")]
+    files = [f for top in MIRRORED for f in (ROOT / top).rglob("*.py") if f.name != "__main__.py"]
     files = [f for f in files if f.name != "__init__.py" or "\ndef " in f.read_text(encoding="utf-8")]
     rooms = {(ROOT / expected(f.relative_to(ROOT).as_posix())).parent for f in files} - {ROOT / "tests"}
     tests = [test for room in rooms for test in room.glob("test_*.py")]
@@ -100,6 +99,8 @@ def test_the_lists_hold_nothing_that_is_done():
     ({"dmlnb/losses/pairs.py"}, {"tests/test_pairs.py"}, ({"dmlnb/losses/pairs.py"}, {"tests/test_pairs.py"})),
     ({"scripts/install.py"}, {"tests/scripts/test_install.py"}, (set(), set())),
     ({"dmlnb/_inputs.py"}, {"tests/test_inputs.py"}, (set(), set())),
+    ({"dmlnb/data/x/__init__.py"}, {"tests/data/test_x.py"}, (set(), set())),
+    ({"dmlnb/data/x/__init__.py"}, {"tests/x.py"}, ({"dmlnb/data/x/__init__.py"}, {"tests/x.py"})),
 ])  # fmt: skip
 def test_a_file_without_its_test_is_found(files, tests, found):
     assert unmatched(files, tests, {}, {}) == found

@@ -72,7 +72,7 @@ def proxy_anchor_loss(
     Raises:
         ValueError: for bad shapes, NaN, labels out of range, or a scale that is not positive.
 
-    Source: [kim2020proxyanchor], eq. 4.
+    Source: [kim2020proxyanchor], eq. 4. Taught in notebook 00.
     """
     require_positive(alpha=alpha)
     require_finite(delta=delta)
@@ -103,7 +103,7 @@ def proxy_nca_loss(
 
     Args and errors as `proxy_anchor_loss`; `temperature` > 0, in units of cosine.
 
-    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp].
+    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_positive(temperature=temperature)
     unit, labels, proxies = prepared(embeddings, labels, proxies, normalize)
@@ -157,7 +157,7 @@ class ProxyNCALoss(nn.Module):
 
     Args and errors as `ProxyAnchorLoss`; `temperature` in units of cosine.
 
-    Source: [teh2020proxynca].
+    Source: [teh2020proxynca]. Taught in notebook 04.
     """
 
     def __init__(self, num_classes: int, dim: int, temperature: float = 0.11):

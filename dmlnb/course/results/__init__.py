@@ -1,7 +1,7 @@
 """Stored studies: experiments of many seeds that are too long for a notebook, each with the command that made it.
 
 A study is a JSON file beside this one: `{"command", "date", "device", "versions", "settings", "runs"}`, where
-`runs[method]` is a list of one dictionary a seed. Notebooks load it and draw it; they never retype its numbers.
+`runs[method]` is a list of one dictionary per seed. Notebooks load it and draw it; they never retype its numbers.
 """
 
 import json
@@ -38,7 +38,7 @@ def interval(values, confidence: float = 0.95) -> tuple[float, float]:
     $$ \\bar v \\pm t_{n-1} \\, \\frac{s}{\\sqrt n} $$
 
     Args:
-        values: `(n,)` numbers, one a seed, n >= 2.
+        values: `(n,)` numbers, one per seed, n >= 2.
         confidence: coverage of the interval.
 
     Returns:
@@ -67,7 +67,7 @@ def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None)
         baseline: when given, a second block shows the paired difference to this method, seed by seed.
 
     Returns:
-        Text of one line a method.
+        Text of one line per method.
 
     Raises:
         ValueError: if the baseline's seeds are not those of another method.
