@@ -231,3 +231,13 @@ def test_bad_inputs_of_targets(maps, labels, words):
     fitted = DecisionTemplates.fit(torch.randn(20, 2), torch.arange(20) % 2, 2)
     with pytest.raises(ValueError, match=words):
         fitted.targets(maps, labels)
+
+
+def test_what_is_fitted_is_what_rank_0_fitted(monkeypatch):
+    def rank_0(*tensors):  # its values arrive in place
+        for tensor in tensors:
+            tensor.fill_(0.5)
+
+    monkeypatch.setattr("dmlnb.distill.decisions.from_rank_0", rank_0)
+    fitted = DecisionTemplates.fit(torch.randn(20, 3), torch.arange(20) % 2, 2)
+    assert all((value == 0.5).all() for value in fitted.state_dict().values())
