@@ -24,7 +24,7 @@ class Collages(torch.utils.data.Dataset):
         number: of collages, >= 1.
         size: side of each half, pixels; a collage is size high and 2 size wide.
         clutter, noise: of the halves, as in `Glyphs`.
-        per_class: images a letter from which halves are drawn.
+        per_class: images per letter from which halves are drawn.
         seed: of the letters and of the pairs. Take another seed than the training set's,
             so that no half was trained on.
 

@@ -21,7 +21,7 @@ class ImageFiles(torch.utils.data.Dataset):
     """Image files with class labels; an image is opened when it is asked for.
 
     Args:
-        rows: `(path, class identifier)`, one an image.
+        rows: `(path, class identifier)`, one per image.
         split: name of the split, kept as it is.
         transform: applied to the upright RGB image on access (`open_image`); None gives the PIL image.
         identifiers: all class identifiers in the order of their labels; by default the sorted ones of `rows`.

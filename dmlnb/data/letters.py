@@ -30,7 +30,7 @@ def cyrillic_letters(per_class: int = 100, *, seed: int = 0) -> Letters:
     An image and its twin without clutter differ where clutter is; that, and the letter's mask, label the regions.
 
     Args:
-        per_class: images a letter.
+        per_class: images per letter.
         seed: of everything random; other seeds give other images of the same letters.
 
     Taught in notebook 06.

@@ -65,7 +65,7 @@ class EmbeddingAtlas:
         embeddings: `(N, d)`, or a dictionary of them by name, in the order of the images; tensors or arrays.
         labels: `(N,)` integers >= 0, of any width and size.
         class_names: a name a class, in the order of the labels or `{label: name}`; by default its number.
-        scores: by name, `(N,)` numbers, one an image; NaN where there is none.
+        scores: by name, `(N,)` numbers, one per image; NaN where there is none.
         coordinates: `(N, 2)`, a map of your own, the same for all embeddings: the projection `"own"`.
         seed: of UMAP.
 

@@ -15,7 +15,7 @@ def same_number(pictures, **others) -> None:
     """Raise ValueError unless each of the others, given by name, has one entry an image (or is None)."""
     for name, values in others.items():
         if values is not None and len(values) != len(pictures):
-            raise ValueError(f"{name}: expected {len(pictures)}, one an image, got {len(values)}")
+            raise ValueError(f"{name}: expected {len(pictures)}, one per image, got {len(values)}")
 
 
 def show(

@@ -1,4 +1,4 @@
-"""Chance-constrained training, the loss: a base loss between samples and several free proxies a class, and an anchor.
+"""Chance-constrained training, the loss: a base loss between samples and several free proxies per class, and an anchor.
 
 Metric learning asks that no pair be on the wrong side. A chance constraint asks it with high probability, of the
 pairs of one sample: $\\Pr_z[\\ell(z_i, z) \\ge t] \\le \\varepsilon$. By Markov's inequality a small mean of
@@ -23,7 +23,7 @@ from dmlnb._inputs import require_labels
 
 
 class ChanceConstrainedLoss(nn.Module):
-    """A base loss between the batch and K free proxies a class.
+    """A base loss between the batch and K free proxies per class.
 
     $$ L = w_\\rho\\, \\mathrm{base}(\\text{batch} \\times \\text{proxies})
          + w_{pair}\\, \\mathrm{base}(\\text{batch} \\times \\text{batch}) $$

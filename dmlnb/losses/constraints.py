@@ -18,7 +18,7 @@ def pair_terms(
 ) -> Tensor:
     """Generalised contrastive loss of every anchor with every point.
 
-    $$ \\ell(z_i, z_j) = \\bigl( y_{ij} (d_{ij} - \\beta) + \\alpha \\bigr)_+, \\qquad
+    $$ \\ell(x_i, x_j) = \\bigl( y_{ij} (d_{ij} - \\beta) + \\alpha \\bigr)_+, \\qquad
        y_{ij} = +1 \\text{ for the same class, } -1 \\text{ otherwise} $$
 
     Args:
@@ -49,7 +49,7 @@ def pair_terms(
 
 
 def violation_rate(terms: Tensor, threshold: float) -> Tensor:
-    """Empirical chance-constraint violation of each anchor, $\\Pr_z[\\ell(z_i, z) \\ge t]$.
+    """Empirical chance-constraint violation of each anchor, $\\Pr_x[\\ell(x_i, x) \\ge t]$.
 
     By Markov's inequality it is at most `terms.mean(dim=1) / threshold`.
 

@@ -55,7 +55,7 @@ def proxy_anchor_loss(
        + \\frac{1}{|P^-|} \\sum_{c \\in P^-}
          \\log\\Bigl(1 + \\sum_{y_i \\ne c} e^{\\alpha (s_{ic} + \\delta)}\\Bigr) $$
 
-    $P^+$ are the proxies with a positive in the batch, $P^-$ those with a negative. With K proxies a class, each of
+    $P^+$ are the proxies with a positive in the batch, $P^-$ those with a negative. With K proxies per class, each of
     them is such an anchor.
 
     Args:
@@ -72,7 +72,7 @@ def proxy_anchor_loss(
     Raises:
         ValueError: for bad shapes, NaN, labels out of range, or a scale that is not positive.
 
-    Source: [kim2020proxyanchor], eq. 4. Taught in notebook 00.
+    Source: [kim2020proxyanchor], eq. 4.
     """
     require_positive(alpha=alpha)
     require_finite(delta=delta)
@@ -97,13 +97,13 @@ def proxy_nca_loss(
 
     $$ -\\frac1N \\sum_i \\log \\mathrm{softmax}_c( s_{ic} / T )_{y_i} $$
 
-    With K proxies a class, the softmax runs over all of them, and those of the sample's class are added up.
+    With K proxies per class, the softmax runs over all of them, and those of the sample's class are added up.
 
     With unit vectors $-d^2 = 2s - 2$, so a temperature of T here is 2T for squared distances.
 
     Args and errors as `proxy_anchor_loss`; `temperature` > 0, in units of cosine.
 
-    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]. Taught in notebook 04.
+    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp].
     """
     require_positive(temperature=temperature)
     unit, labels, proxies = prepared(embeddings, labels, proxies, normalize)
@@ -157,7 +157,7 @@ class ProxyNCALoss(nn.Module):
 
     Args and errors as `ProxyAnchorLoss`; `temperature` in units of cosine.
 
-    Source: [teh2020proxynca]. Taught in notebook 04.
+    Source: [teh2020proxynca].
     """
 
     def __init__(self, num_classes: int, dim: int, temperature: float = 0.11):

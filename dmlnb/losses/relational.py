@@ -55,7 +55,7 @@ class RelationalAngleLoss(nn.Module):
     Raises:
         ValueError: for shapes that do not fit, or NaN.
 
-    Source: [park2019rkd], sec. 3.2.2. Taught in notebook 07.
+    Source: [park2019rkd], sec. 3.2.2.
     """
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:

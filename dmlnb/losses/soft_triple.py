@@ -51,7 +51,7 @@ def soft_triple_loss(
         ValueError: as `proxy_anchor_loss`.
 
     Source: [qian2019softtriple], with inner products as there; defaults as released with [gurbuz2024ccp],
-    which uses minus the distance, and centres of any norm in the last term. Taught in notebook 04.
+    which uses minus the distance, and centres of any norm in the last term.
     """
     require_positive(scale=scale, gamma=gamma)
     require_finite(tau=tau, margin=margin)
@@ -74,7 +74,7 @@ class SoftTripleLoss(nn.Module):
 
     Args and errors as `ProxyAnchorLoss`; the rest as `soft_triple_loss`.
 
-    Source: [qian2019softtriple]. Taught in notebook 04.
+    Source: [qian2019softtriple].
     """
 
     def __init__(

@@ -45,8 +45,6 @@ def torchvision_backbone(name: str = "resnet18", weights: str | None = None) -> 
 
     Raises:
         ValueError: if torchvision has no classifier of this name.
-
-    Taught in notebook 00.
     """
     from torchvision import models
 

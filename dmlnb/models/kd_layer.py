@@ -29,7 +29,7 @@ def channel_norm(z: Tensor) -> Tensor:
 def cosine_conv(x: Tensor, weight: Tensor, scale: Tensor | float) -> Tensor:
     """A 1x1 convolution that compares directions.
 
-    $$ y_{k,i} = \\sigma\\, u(\\omega_k)^\\top u(x_i), \\qquad u(z) = z / \\max(\\lVert z \\rVert_2, 10^{-12}) $$
+    $$ y_{k,i} = \\sigma\\, u(\\omega_k)^\\top u(x_i), \\qquad u(a) = a / \\max(\\lVert a \\rVert_2, 10^{-12}) $$
 
     Args:
         x: `(B, C, H, W)`.
@@ -104,7 +104,7 @@ class KDLayer(nn.Module):
         return torch.relu(self.norm(scores.to(self.norm.weight.dtype)))
 
     def semantic_vectors(self) -> Tensor:
-        """$\\nu_k$, what a region gains that matches template k alone: `(K, C)`."""
+        """$v_k$, what a region gains that matches template k alone: `(K, C)`."""
         norm = torch.linalg.vector_norm(self.values, dim=1, keepdim=True).clamp(min=1e-12)  # (C, 1)
         return (self.value_scale * self.values / norm).T
 

@@ -50,7 +50,7 @@ class TemplateBlock(nn.Module):
 
     With scores $a_{k|i} = \\omega_k^\\top x_i$ of template k at region i,
 
-    $$ \\hat x_i = x_i + \\alpha \\sum_k p_{k|i}\\, \\nu_k, \\qquad
+    $$ \\hat x_i = x_i + \\alpha \\sum_k p_{k|i}\\, v_k, \\qquad
        p_{k|i} = \\max(0,\\ \\gamma_k \\hat a_{k|i} + \\beta_k), \\qquad
        \\hat a_{k|i} = \\frac{a_{k|i} - \\mathrm{E}\\, a_k}{\\sqrt{\\mathrm{Var}\\, a_k}} . $$
 

@@ -12,10 +12,10 @@ from dmlnb.geometry import clip_to_ball, pairwise_distances
 def prototype_costs(features: Tensor, prototypes: Tensor) -> Tensor:
     """Distance of each region to each prototype, both clipped to the unit ball.
 
-    $$ c_{ij} = \\lVert \\bar\\omega_i - \\bar f_j \\rVert_2 \\in [0, 2], \\qquad
+    $$ c_{ij} = \\lVert \\bar\\nu_i - \\bar f_j \\rVert_2 \\in [0, 2], \\qquad
        \\bar v = v / \\max(1, \\lVert v \\rVert) $$
 
-    By one matrix product, $c^2 = |\\bar\\omega|^2 + |\\bar f|^2 - 2 \\bar\\omega^\\top \\bar f$: in the unit ball that
+    By one matrix product, $c^2 = |\\bar\\nu|^2 + |\\bar f|^2 - 2 \\bar\\nu^\\top \\bar f$: in the unit ball that
     is right unless a pair is near. If one is so near that rounding would show, `pairwise_distances` takes over.
 
     Args:

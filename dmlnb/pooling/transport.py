@@ -53,15 +53,15 @@ def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> T
 
     Each of n tokens holds mass 1/n. With plan P (m, n) and residual r (n,), the exact minimiser of
 
-    $$ \\sum_{ij} c_{ij} P_{ij}
-       + \\frac1\\gamma \\Big[ \\sum_{ij} P_{ij} \\log P_{ij} + \\sum_j r_j \\log r_j \\Big]
-       \\;\\text{with}\\; r_j + \\sum_i P_{ij} = \\frac1n, \\; \\sum_{ij} P_{ij} = \\mu $$
+    $$ \\sum_{ij} c_{ij} \\pi_{ij}
+       + \\frac1\\gamma \\Big[ \\sum_{ij} \\pi_{ij} \\log \\pi_{ij} + \\sum_j r_j \\log r_j \\Big]
+       \\;\\text{with}\\; r_j + \\sum_i \\pi_{ij} = \\frac1n, \\; \\sum_{ij} \\pi_{ij} = \\mu $$
 
     is, with the token scores s and one number tau per image,
 
     $$ s_j = \\log \\sum_i e^{-\\gamma c_{ij}}, \\quad
        g_j = \\sigma(\\tau + s_j) \\;\\text{with}\\; \\frac1n \\sum_j g_j = \\mu, \\quad
-       P_{ij} = \\frac{g_j}{n}\\, \\mathrm{softmax}_i(-\\gamma c_{ij}), \\quad
+       \\pi_{ij} = \\frac{g_j}{n}\\, \\mathrm{softmax}_i(-\\gamma c_{ij}), \\quad
        r_j = \\frac{1 - g_j}{n}. $$
 
     Mass 1 or sharpness 0 weighs all tokens alike (global average pooling); mass to 0 gives `softmax_j(s_j)`;

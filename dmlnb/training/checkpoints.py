@@ -60,8 +60,6 @@ def save_checkpoint(
         OSError: if the file cannot be written, as on a full disk; no partial file is left, and a file that was there
             before stays as it was.
         ValueError: if a state holds something that is no tensor.
-
-    Taught in notebook 00.
     """
     tensors = snapshot(net, loss) | {f"best.{key}": value for key, value in (best or {}).items()}
     metadata = {"dmlnb": __version__, "history": json.dumps(list(history), default=_python_number)}
@@ -113,8 +111,6 @@ def load_checkpoint(
         FileNotFoundError: if there is no such file.
         ValueError: if the file is no checkpoint or damaged, belongs to another run, or holds another network, loss or
             optimiser than the one given; says which.
-
-    Taught in notebook 00.
     """
     saved = read_checkpoint(path, net, loss, optimizer, run=run)
     restore(saved, net, loss, optimizer)

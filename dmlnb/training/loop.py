@@ -63,7 +63,7 @@ def train(
         images: `(N, c, S, S)`, uint8 grey levels or floating point; feature maps; or a map-style Dataset of
             `(image (c, S, S), label)`, whose random transforms draw from torch's, NumPy's or Python's global generator.
         labels: `(N,)` integers; None for those that the images bring (`.labels`, or the items of a Dataset).
-        batches: index tensors, one a step (`dmlnb.data.ClassBatches`); their number is the number of steps.
+        batches: index tensors, one per step (`dmlnb.data.ClassBatches`); their number is the number of steps.
         learning_rate: of AdamW; held, then linear to 0 over the last 35 % of the steps.
         proxy_factor: the loss's parameters learn this much faster.
         rates: factors of the learning rate by the beginning of a parameter's name, `{"backbone": 0.1}`.

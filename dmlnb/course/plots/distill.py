@@ -82,7 +82,7 @@ def draw_decision_matrix(
     Args:
         decisions: `(G, G)`, rows sum to 1.
         subclasses: sub-classes a class; G is a multiple of it.
-        class_names: one a class, or `{class: name}`.
+        class_names: one per class, or `{class: name}`.
         sharp, spread: rows to draw; by default the most and the least concentrated ones.
 
     Returns:

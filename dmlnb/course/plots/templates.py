@@ -75,7 +75,7 @@ def draw_assignment_sweep(sharpness: float = 4.0, gamma: float = 0.5, no_match: 
 def template_patches(
     images, weights, templates: Sequence[int], *, patches: int = 10, side: int = 13
 ) -> Figure:
-    """For each template the image patches at which it fires most, one an image, strongest first.
+    """For each template the image patches at which it fires most, one per image, strongest first.
 
     Args:
         images: `(N, 1, S, T)`.

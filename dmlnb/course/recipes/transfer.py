@@ -44,7 +44,7 @@ def glyph_transfer(
         helper: layers that the loss applies to the target, such as a `FitNetLoss`; they learn as fast as the target
             and are thrown away. (Parameters of the loss itself, such as proxies, learn `proxy_factor` times faster.)
         views: differently augmented copies of each image, stacked view after view.
-        batches: index tensors, one a step; by default `steps` batches of 32 classes with two images of each.
+        batches: index tensors, one per step; by default `steps` batches of 32 classes with two images of each.
         train_set: another training set than the default one.
         progress: show a bar.
         options: of `train`, such as `validate` or `learning_rate`.

@@ -46,7 +46,7 @@ class Glyphs(torch.utils.data.Dataset):
         size: side of the image, pixels: 32, 48 or 64.
         clutter: distracting shapes an image; a number, or (lowest, highest) for a uniform choice.
         noise: standard deviation of the pixel noise, in shares of the grey range.
-        per_class: images a letter; by default 100, 30 and 20 for the three splits.
+        per_class: images per letter; by default 100, 30 and 20 for the three splits.
         seed: of everything random, >= 0.
         scripts: only letters of these scripts of the split, such as `("Cyrillic",)`; by default all.
         return_mask: let indexing return the letter's mask as a third item.
@@ -55,7 +55,7 @@ class Glyphs(torch.utils.data.Dataset):
         images: `(N, 1, size, size)` uint8, class after class.
         labels: `(N,)` int64 in 0 .. C - 1.
         masks: `(N, size, size)` bool, where the letter is.
-        class_names, scripts: the letter and its script, one a class.
+        class_names, scripts: the letter and its script, one per class.
         num_classes: C.
 
     Raises:
