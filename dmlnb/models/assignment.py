@@ -75,9 +75,9 @@ def entropy_assignment(
     Source: as `hard_assignment`. Taught in notebook 05.
     """
     _require_scores(scores, dim)
-    require_positive(sharpness=sharpness)
     if sharpness == float("inf"):
         return hard_assignment(scores, no_match, dim=dim)
+    require_positive(sharpness=sharpness)
     slot = torch.full_like(scores.narrow(dim, 0, 1), no_match)
     share = torch.softmax(sharpness * torch.cat([slot, scores], dim=dim), dim=dim)
     count = scores.shape[dim]

@@ -60,5 +60,5 @@ def require_timm():
     try:
         import timm
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("timm: not installed; run: pip install timm") from error
+        raise ModuleNotFoundError('timm: not installed; pip install "dmlnb[photos]"') from error
     return timm

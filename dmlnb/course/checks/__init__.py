@@ -4,6 +4,7 @@ from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gr
 from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
+from dmlnb.course.checks.photographs import cut_off, held_out
 from dmlnb.course.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
@@ -18,6 +19,7 @@ __all__ = [
     "cheapest_tokens",
     "cover_radius",
     "cross_batch_loss",
+    "cut_off",
     "decision_matrix",
     "dense_loss",
     "farthest_first",
@@ -25,6 +27,7 @@ __all__ = [
     "gap",
     "gates",
     "hard_histogram",
+    "held_out",
     "inside",
     "lay_on",
     "markov_bound",

@@ -4,6 +4,7 @@ from dmlnb.course.toys.chance import PlaneNet, chance_states
 from dmlnb.course.toys.covering import cover_points
 from dmlnb.course.toys.discs import disc_projections, disc_violation
 from dmlnb.course.toys.pairs import pair_energy, pair_slope
+from dmlnb.course.toys.photographs import letter_photographs
 from dmlnb.course.toys.recursion import recursion_world
 from dmlnb.course.toys.tokens import demo_tokens, transport_tokens
 from dmlnb.course.toys.transfer import fit_circle, forces, toy_source, toy_transfer
@@ -17,6 +18,7 @@ __all__ = [
     "disc_violation",
     "fit_circle",
     "forces",
+    "letter_photographs",
     "pair_energy",
     "pair_slope",
     "recursion_world",
