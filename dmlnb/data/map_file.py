@@ -80,9 +80,7 @@ def read_record(path: Path) -> dict | None:
 def _refuse_other(path: Path, old: dict, new: dict) -> None:
     for key in _STAMP:
         if key != "shape" and old[key] != new[key]:
-            was, now = (
-                value[:12] + "…" if key in ("weights", "files") else value for value in (old[key], new[key])
-            )
+            was, now = _where_they_differ(str(old[key]), str(new[key]))
             raise ValueError(
                 f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
             )
@@ -218,3 +216,10 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         raise ValueError(f"path: another process is writing maps to {path}") from error
     finally:
         os.close(folder)
+
+
+def _where_they_differ(old: str, new: str) -> tuple[str, str]:
+    """The first lines that differ of two texts, cut to a readable length."""
+    pairs = zip(f"{old}\n".splitlines(), f"{new}\n".splitlines(), strict=False)
+    was, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (old[-60:], new[-60:]))
+    return tuple(text if len(text) <= 100 else text[:100] + "…" for text in (was, now))

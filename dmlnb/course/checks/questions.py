@@ -296,6 +296,34 @@ QUESTIONS = {
             "c": "a mean says nothing of which images are right",
         },
     ),
+    "10-split": Question(
+        "Instead, someone sets aside every third photograph of each class. What does the test measure then?",
+        {
+            "a": "the same, with more classes",
+            "b": "how well classes are recognised that were learned",
+            "c": "nothing, since the photographs are different ones",
+        },
+        "b",
+        {
+            "a": "more classes, but not the same question: every one of them was learned",
+            "b": "a plain classifier could do that; classes that come later are not in the test at all",
+            "c": "new photographs of learned classes do measure something, only not what an embedding is for",
+        },
+    ),
+    "10-crop": Question(
+        "The transform of the cached maps cuts out a random part of each picture. What happens?",
+        {
+            "a": "every epoch sees other parts, as in usual training",
+            "b": "one part of each picture is kept for good, at random",
+            "c": "computing the maps fails",
+        },
+        "b",
+        {
+            "a": "the transform runs once, when the maps are computed; epochs read what is kept",
+            "b": "each picture is cut once, then its map is kept; test pictures lose their edges too",
+            "c": "nothing fails: a random part is as good an image as any, and that is the danger",
+        },
+    ),
 }
 
 
