@@ -1,7 +1,9 @@
 """Two processes that train together: what is rewritten from data is the same on both (`from_rank_0`)."""
 
+import os
 from datetime import timedelta
 
+import pytest
 import torch
 import torch.distributed as dist
 
@@ -40,5 +42,6 @@ def one_of_two(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_what_is_rewritten_from_data_is_the_same_on_all_ranks(tmp_path):
     torch.multiprocessing.start_processes(one_of_two, (str(tmp_path),), nprocs=2, start_method="fork")

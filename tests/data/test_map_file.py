@@ -120,6 +120,7 @@ def slow_maps(path):
     FeatureMaps.compute(net, Pictures(200), path, batch_size=3)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_computation_that_was_killed_goes_on_to_the_same_numbers(tmp_path):
     whole = FeatureMaps.compute(backbone(), Pictures(200), tmp_path / "whole", batch_size=3)
     victim = torch.multiprocessing.get_context("fork").Process(target=slow_maps, args=(tmp_path / "m",))

@@ -127,6 +127,7 @@ def killed_after_step_4(data, path):
     run(data, checkpoint=path, checkpoint_every=2, log=die)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_killed_and_resumed_ends_in_the_same_weights(data, tmp_path):
     path = tmp_path / "run.safetensors"
     victim = torch.multiprocessing.get_context("fork").Process(target=killed_after_step_4, args=(data, path))
