@@ -147,7 +147,11 @@ def test_what_has_no_maps_is_refused(tmp_path):
         (nn.Flatten(), data, "backbone: expected maps"),
         (nn.Hardtanh(1e9, 2e9), data, "finite in float16"),
         (nn.Identity(), data.images, "with .labels"),
-        (nn.Identity(), image_folder(folder_of_pictures(tmp_path / "a")), "expected tensors, got Image"),
+        (
+            nn.Identity(),
+            image_folder(folder_of_pictures(tmp_path / "a")),
+            r"expected items \(image tensor, label\), item 0 is tuple \(Image, int\); give the Dataset a transform",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             FeatureMaps.compute(net, images, tmp_path / "m")
