@@ -1,6 +1,8 @@
 """A data set and a backbone small enough for tests of feature maps."""
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 
@@ -27,3 +29,20 @@ def backbone(seed=0):
 def wanted(net, images):
     with torch.no_grad():
         return net.eval()(images)
+
+
+def draw(path, colour="red", size=(6, 4)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def folder_of_pictures(root, number=10):
+    for i in range(number):
+        (root / f"class{i // 4}").mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((16, 16), 10 + i).save(root / f"class{i // 4}" / f"{i}.png")
+    return root
+
+
+def as_tensor(image):
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[:1]

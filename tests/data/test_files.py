@@ -2,23 +2,10 @@ import csv
 
 import pytest
 import torch
-from PIL import Image
 
 from dmlnb.data import ImageFiles, image_folder, image_table
 from dmlnb.data.files import PICTURES
-
-
-def draw(path, colour="red", size=(6, 4)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for name in ("cat/2.png", "cat/1.jpg", "ant/x.PNG"):
-        draw(tmp_path / "photos" / name)
-    return tmp_path / "photos"
+from tests.data.small import draw
 
 
 def listed(images):

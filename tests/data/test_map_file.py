@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
-from tests.data.small import Pictures, backbone, wanted
+from tests.data.small import Pictures, as_tensor, backbone, folder_of_pictures, wanted
 
 
 def test_another_backbone_or_data_is_refused_by_name(tmp_path):
@@ -32,17 +32,6 @@ def test_another_backbone_or_data_is_refused_by_name(tmp_path):
             FeatureMaps.compute(net, data, tmp_path / "m", views=views)
         assert "\n" not in str(error.value)
     assert len(FeatureMaps.load(tmp_path / "m")) == 14  # nothing was lost
-
-
-def folder_of_pictures(root, number=10):
-    for i in range(number):
-        (root / f"class{i // 4}").mkdir(parents=True, exist_ok=True)
-        Image.effect_noise((16, 16), 10 + i).save(root / f"class{i // 4}" / f"{i}.png")
-    return root
-
-
-def as_tensor(image):
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[:1]
 
 
 def as_light_tensor(image):

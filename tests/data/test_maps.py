@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from dmlnb.data import FeatureMaps, mirrored
@@ -48,17 +47,6 @@ def test_a_second_call_only_opens_the_file(tmp_path):
     for _ in range(2):
         FeatureMaps.compute(Counting(), Pictures(), tmp_path, batch_size=7)
     assert Counting.calls == 2
-
-
-def folder_of_pictures(root, number=10):
-    for i in range(number):
-        (root / f"class{i // 4}").mkdir(parents=True, exist_ok=True)
-        Image.effect_noise((16, 16), 10 + i).save(root / f"class{i // 4}" / f"{i}.png")
-    return root
-
-
-def as_tensor(image):
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[:1]
 
 
 def test_views_are_rows_of_their_own(tmp_path):

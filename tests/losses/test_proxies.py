@@ -12,25 +12,7 @@ from dmlnb.losses import (
     proxy_nca_loss,
     soft_triple_loss,
 )
-
-N, D, C, K = 12, 5, 4, 3
-
-
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
-@pytest.fixture
-def case():
-    g = torch.Generator().manual_seed(0)
-    draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
-    labels = torch.randint(0, C - 1, (N,), generator=g)  # the last class is absent
-    return draw(N, D), labels, draw(C, D), draw(C, K, D)
-
-
-def cosine(a, b):
-    return (a @ b / (a.norm() * b.norm())).item()
+from tests.losses.small import C, D, K, N, cosine
 
 
 def test_proxy_anchor_against_a_loop(case):

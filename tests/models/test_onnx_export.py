@@ -5,29 +5,14 @@ import torch
 
 from dmlnb import _inputs
 from dmlnb.models import (
-    EmbeddingNet,
     export_onnx,
-    small_resnet,
 )
 from dmlnb.pooling import (
     GeneralizedMeanPooling,
     GeneralizedSumPooling,
     GlobalAveragePooling,
 )
-
-RESNET = ("small_resnet", {"in_channels": 3, "widths": (4, 4, 8, 8)})
-
-
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
-def network(pooling, **how):
-    net = EmbeddingNet(small_resnet(**RESNET[1]), pooling, 6, **how)
-    with torch.no_grad():
-        net(torch.randn(4, 3, 16, 16))  # batch statistics that are not those of a new network
-    return net.eval()
+from tests.models.small import network
 
 
 def test_the_exported_network_answers_the_same(tmp_path):

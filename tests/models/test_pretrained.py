@@ -11,17 +11,7 @@ from dmlnb.models import (
     pretrained,
     timm_backbone,
 )
-
-
-def runs(net, size, channels, side, grey=True):
-    with torch.inference_mode():
-        x = torch.randn(1, 1 if grey else 3, size, size)
-        out = net.eval()(x)
-        if grey:
-            assert torch.equal(out, net(x.repeat(1, 3, 1, 1)))
-    assert out.shape == (1, channels, side, side) and net.out_channels == channels
-    return out
-
+from tests.models.small import runs
 
 # torchvision
 

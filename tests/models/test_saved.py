@@ -8,7 +8,6 @@ from dmlnb.models import (
     EmbeddingNet,
     load_embedder,
     save_embedder,
-    small_resnet,
     torchvision_backbone,
 )
 from dmlnb.pooling import (
@@ -19,20 +18,7 @@ from dmlnb.pooling import (
     GlobalMaxPooling,
     HistogramPooling,
 )
-
-RESNET = ("small_resnet", {"in_channels": 3, "widths": (4, 4, 8, 8)})
-
-
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
-def network(pooling, **how):
-    net = EmbeddingNet(small_resnet(**RESNET[1]), pooling, 6, **how)
-    with torch.no_grad():
-        net(torch.randn(4, 3, 16, 16))  # batch statistics that are not those of a new network
-    return net.eval()
+from tests.models.small import RESNET, network
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,6 @@ from dmlnb.pooling import (
 )
 
 
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 def score(prototype, feature, cost):
     return (prototype @ feature).item() if cost == "inner" else -(prototype - feature).norm().item()
 

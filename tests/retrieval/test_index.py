@@ -5,11 +5,6 @@ import torch
 from dmlnb.retrieval import Index, evaluate, nearest, rerank
 
 
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
 def test_search_is_that_of_nearest_and_batches_do_not_matter(metric):
     gallery, queries = torch.randn(80, 5), torch.randn(12, 5)

@@ -5,11 +5,6 @@ import torch
 from dmlnb.retrieval import evaluate, nearest
 
 
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 def slow(embeddings, labels, gallery=None, gallery_labels=None, ks=(1, 2, 4, 8)):
     alone = gallery is None
     gallery, gallery_labels = (embeddings, labels) if alone else (gallery, gallery_labels)
