@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb.data.augment import to_float
+from dmlnb.data.loading import load_batches
 
 ROWS, RECORD = "maps.f16", "maps.json"
 _STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
@@ -104,8 +105,8 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
             done -= done % batch_size
     if done == number:
         return
-    rest = torch.utils.data.Subset(images, range(done, number))
-    loader = torch.utils.data.DataLoader(rest, batch_size, num_workers=workers, collate_fn=_images_only)
+    batches = torch.arange(number).split(batch_size)
+    rest = load_batches(images, None, batches, range(done // batch_size, len(batches)), workers=workers)
     home = next(backbone.parameters(), torch.empty(0)).device
     device = home if device is None else torch.device(device)
     modes = {module: module.training for module in backbone.modules()}
@@ -115,8 +116,10 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
             torch.no_grad(),
             tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
         ):
-            for batch in loader:
-                batch = batch.to(device, memory_format=torch.channels_last)  # convolutions are faster so
+            for batch, _ in rest:
+                batch = to_float(batch).to(
+                    device, memory_format=torch.channels_last
+                )  # convolutions are faster so
                 maps = torch.stack(
                     [backbone(view(batch)) for view in (_as_it_is, *views)], dim=1
                 )  # (B, V, C, H, W)
@@ -136,20 +139,6 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
 
 def _as_it_is(images: Tensor) -> Tensor:
     return images
-
-
-def _images_only(samples: list[tuple]) -> Tensor:
-    wrong = next((type(s[0]).__name__ for s in samples if not isinstance(s[0], Tensor)), None)
-    if wrong:
-        raise ValueError(
-            f"images: expected tensors, got {wrong}; give a transform, such as photo_transforms(224)"
-        )
-    shapes = {tuple(s[0].shape) for s in samples}
-    if len(shapes) > 1:
-        raise ValueError(
-            f"images: expected one shape, got {sorted(shapes)}; the transform must cut a square of one size"
-        )
-    return to_float(torch.stack([s[0] for s in samples]))
 
 
 def _half(maps: Tensor, path: Path) -> np.ndarray:

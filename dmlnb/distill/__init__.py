@@ -1,7 +1,8 @@
 """Distillation: what a teacher tells a student about the regions of an image."""
 
 from dmlnb.distill.codebook import Codebook, kmeans, perplexity
-from dmlnb.distill.decisions import DecisionTemplates, decision_matrix, discriminants
+from dmlnb.distill.decisions import DecisionTemplates, decision_matrix
+from dmlnb.distill.discriminants import discriminants
 from dmlnb.distill.letkd import LetKDLoss
 from dmlnb.losses.distillation import hinton_kd, template_kl
 

@@ -5,9 +5,6 @@ says, for every sub-class, how the teacher's features spread over all sub-classe
 the targets: sharp for a pattern that belongs to one class, spread for one that many classes share.
 """
 
-import warnings
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +20,7 @@ from dmlnb._inputs import (
     widest,
 )
 from dmlnb.distill.codebook import kmeans
+from dmlnb.distill.discriminants import discriminants
 from dmlnb.geometry import pairwise_distances
 
 
@@ -150,45 +148,6 @@ class DecisionTemplates(nn.Module):
         blocks = self.decisions.unflatten(1, (self.num_classes, self.subclasses)).sum(dim=2)  # (G, C)
         own = torch.arange(len(blocks), device=blocks.device) // self.subclasses
         return blocks.gather(1, own[:, None])[:, 0]
-
-
-def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Linear discriminant analysis by scikit-learn: $A^\\top$ `(r, D)` and the mean `(D,)`.
-
-    The columns of A whiten the scatter within classes and are sorted by the scatter between them; each points so that
-    its largest entry is positive. Channels that never vary get zeros. If no class varies within itself there is nothing
-    to whiten, and A holds the principal axes of the class means.
-
-    Args:
-        features: `(N, D)`.
-        labels: `(N,)` in 0 .. C - 1, each class there, C >= 2.
-        dim: columns kept, cut to what there are, at most min(C - 1, D).
-
-    Source: [gorgun2023letkd] (the same solver). Taught in notebook 06.
-    """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    points, labels = features.detach().cpu().double(), labels.cpu().long()
-    mean = points.mean(dim=0)
-    points = points - mean
-    alive = points.abs().amax(dim=0) > 0  # (D,)
-    if not alive.any():
-        return torch.zeros(1, len(mean)), mean.float()
-    points, count = points[:, alive], torch.bincount(labels).double()
-    class_means = torch.zeros(len(count), points.shape[1], dtype=points.dtype)
-    class_means = class_means.index_add_(0, labels, points) / count[:, None]
-    most = min(dim, len(count) - 1, points.shape[1])
-    if (points - class_means[labels]).abs().max() <= 1e-9 * points.abs().max():
-        columns = torch.linalg.svd(class_means, full_matrices=False).Vh[:most]  # (r, alive)
-    else:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Variables are collinear")  # the solver copes with it
-            model = LinearDiscriminantAnalysis(solver="svd").fit(points.numpy(), labels.numpy())
-        columns = torch.from_numpy(np.array(model.scalings_[:, :most])).T
-    largest = columns.gather(1, columns.abs().argmax(dim=1, keepdim=True))
-    projection = torch.zeros(max(len(columns), 1), len(mean), dtype=torch.float64)
-    projection[: len(columns), alive] = columns * largest.sign()
-    return projection.float(), mean.float()
 
 
 def decision_matrix(z: Tensor, subclass: Tensor, centres: Tensor) -> Tensor:

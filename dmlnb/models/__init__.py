@@ -11,9 +11,10 @@ from dmlnb.models.from_timm import timm_backbone
 from dmlnb.models.from_torchvision import torchvision_backbone
 from dmlnb.models.kd_layer import KDLayer
 from dmlnb.models.network import EmbeddingNet
+from dmlnb.models.onnx_export import export_onnx
 from dmlnb.models.pretrained import lite0_backbone
 from dmlnb.models.reading import Reading, read
-from dmlnb.models.saved import export_onnx, load_embedder, save_embedder
+from dmlnb.models.saved import load_embedder, save_embedder
 from dmlnb.models.stages import Stages
 from dmlnb.models.template_block import CosineTemplates, Matches, TemplateBlock
 

@@ -7,16 +7,13 @@ opened, so a stranger's file can do no harm.
 import inspect
 import json
 import os
-import uuid
-import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from dmlnb._files import load_tensors, save_tensors
 from dmlnb.models.network import EmbeddingNet
-from dmlnb.retrieval.files import load_tensors, save_tensors
 
 BACKBONES = ("small_resnet", "torchvision_backbone", "lite0_backbone", "timm_backbone")
 POOLINGS = (
@@ -111,75 +108,6 @@ def load_embedder(
             f"path, build: expected tensors that fit the network, got others in {path}: {error}"
         ) from None
     return net.eval(), json.loads(words["notes"])
-
-
-def export_onnx(
-    net: nn.Module, path: str | os.PathLike, *, size: int | tuple[int, int], channels: int = 3
-) -> None:
-    """Write a network as an ONNX file with input `images` (B, channels, *size), any B, and output `embeddings` (B, d).
-
-    Args:
-        net: the network; it is exported as in evaluation mode.
-        path: a file; its folder is made, `~` is the home folder.
-        size: S, or (height, width) of the images.
-        channels: of the images.
-
-    Raises:
-        ImportError: without the packages onnx and onnxscript.
-        ValueError: for a size or a number of channels that is not positive, or a folder as `path`.
-    """
-    height, width = (size, size) if isinstance(size, int) else size
-    if min(height, width, channels) < 1:
-        raise ValueError(f"size, channels: expected positive numbers, got {size} and {channels}")
-    target = Path(os.path.realpath(Path(path).expanduser()))
-    if target.is_dir():
-        raise ValueError(f"path: expected a file, got the folder {path}")
-    try:
-        import onnxscript  # noqa: F401  torch needs it
-    except ImportError:
-        raise ImportError("export_onnx needs two more packages: pip install onnx onnxscript") from None
-    some = next(net.parameters(), torch.empty(0))
-    images = torch.zeros(2, channels, height, width, dtype=some.dtype, device=some.device)
-    was_training = net.training
-    net.eval()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter about itself
-            batch = ({0: torch.export.Dim("batch")},)
-            traced = torch.export.export(
-                net, (images,), dynamic_shapes=batch, strict=True
-            ).run_decompositions(_WITHOUT_ONNX_OPERATOR)
-            program = torch.onnx.export(
-                traced, dynamo=True, verbose=False, input_names=["images"], output_names=["embeddings"]
-            )
-    finally:
-        net.train(was_training)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        program.save(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _cdist(a: Tensor, b: Tensor, p: float, compute_mode: int | None = None) -> Tensor:
-    """Euclidean distances by one product, in float64, so that near pairs keep their digits: (..., N, M)."""
-    wide, others = a.double(), b.double()
-    squares = wide.square().sum(-1)[..., :, None] + others.square().sum(-1)[..., None, :]
-    return (squares - 2 * wide @ others.mT).clamp(min=0).sqrt().to(a.dtype)
-
-
-def _amax(values: Tensor, dim: tuple[int, ...] = (), keepdim: bool = False) -> Tensor:
-    """The largest number along some axes, by default all, one axis after the other."""
-    axes = tuple(dim) or tuple(range(values.ndim))
-    for axis in axes:
-        values = values.max(axis, keepdim=True).values
-    return values if keepdim else values.squeeze(axes)
-
-
-# what poolings use and ONNX has no operator for
-_WITHOUT_ONNX_OPERATOR = {torch.ops.aten.cdist.default: _cdist, torch.ops.aten.amax.default: _amax}
 
 
 def _build(recipe: Mapping | None, build: Callable[[], nn.Module] | None) -> nn.Module:

@@ -1,12 +1,11 @@
 """What retrieval does with its arguments first: tensors, arrays and lists become one thing, or one clear error."""
 
-import operator
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_labels
+from dmlnb import _inputs
+from dmlnb._inputs import as_int, require_embeddings
 
 METRICS = ("cosine", "l2")
 
@@ -24,14 +23,7 @@ def as_embeddings(embeddings, name: str = "embeddings", dim: int | None = None) 
 
 def as_labels(labels, num_rows: int, name: str = "labels") -> Tensor:
     """`(num_rows,)` int64 on the CPU, >= 0; accepts integers of every width, as a tensor, an array or a list."""
-    labels = _tensor(labels, name)
-    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch cannot compare these
-        wide = labels.numpy()
-        if len(wide.reshape(-1)) and wide.max() > np.iinfo(np.int64).max:
-            raise ValueError(f"{name}: expected labels below 2^63, got {wide.max()}")
-        labels = torch.from_numpy(wide.astype(np.int64))
-    require_labels(labels, num_rows, name=name)
-    return labels.long()
+    return _inputs.as_labels(_tensor(labels, name), num_rows, name=name)
 
 
 def as_own(own, num_queries: int, num_rows: int) -> np.ndarray:
@@ -48,14 +40,10 @@ def as_own(own, num_queries: int, num_rows: int) -> np.ndarray:
 
 
 def as_count(number, name: str, most: int | None = None) -> int:
-    """An int in 1 .. most, from anything that is a whole number."""
-    bound = ">= 1" if most is None else f"1 .. {most}"
-    try:
-        count = operator.index(number)
-    except TypeError:
-        raise ValueError(f"{name}: expected a whole number {bound}, got {number!r}") from None
-    if count < 1 or (most is not None and count > most):
-        raise ValueError(f"{name}: expected {bound}, got {count}")
+    """A whole number in 1 .. most, from one of Python or NumPy."""
+    count = as_int(number, name)
+    if most is not None and count > most:
+        raise ValueError(f"{name}: expected 1 .. {most}, got {count}")
     return count
 
 

@@ -5,8 +5,8 @@ import os
 import torch
 from torch import Tensor
 
+from dmlnb._files import load_tensors, save_tensors
 from dmlnb.retrieval.arguments import as_count, as_embeddings, as_labels, as_own, require_metric
-from dmlnb.retrieval.files import load_tensors, save_tensors
 from dmlnb.retrieval.reranking import ReciprocalGraph
 from dmlnb.retrieval.search import ExactSearch
 

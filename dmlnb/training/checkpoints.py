@@ -1,8 +1,7 @@
 """Checkpoints: bare tensors in one safetensors file, with a digest, written whole or not at all.
 
 Nothing in the file is code, so opening a stranger's checkpoint cannot run anything. Everything is checked before
-anything is changed, and the tensors are copied out of the file: nothing goes on living in it, so that it may be
-replaced at any time (Windows refuses to replace a file that a program still maps into its memory).
+anything is changed.
 """
 
 import hashlib
@@ -13,16 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from dmlnb import __version__
+from dmlnb._files import read_tensors, write_tensors
+from dmlnb.training.fits import State, require_optimizer, require_state
 from dmlnb.training.held import loss_module
 from dmlnb.training.stamps import difference
-
-State = dict[str, Tensor]
-WRAPPERS = ("_orig_mod", "module")  # names that torch.compile, and DataParallel or DDP, put before a key
 
 
 class Saved(NamedTuple):
@@ -62,7 +58,7 @@ def save_checkpoint(
         ValueError: if a state holds something that is no tensor.
     """
     tensors = snapshot(net, loss) | {f"best.{key}": value for key, value in (best or {}).items()}
-    metadata = {"dmlnb": __version__, "history": json.dumps(list(history), default=_python_number)}
+    metadata = {"history": json.dumps(list(history), default=_python_number)}
     if optimizer is not None:
         metadata["optimizer"] = type(optimizer).__name__
         tensors |= {
@@ -74,19 +70,7 @@ def save_checkpoint(
     if run is not None:
         metadata["run"] = json.dumps(run)
     metadata["sha256"] = _digest(tensors)
-    target = Path(os.path.realpath(Path(path).expanduser()))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        temporary.touch()  # has the mode that the umask wants
-        mode = (target if target.exists() else temporary).stat().st_mode & 0o777
-        save_file(tensors, temporary, metadata=metadata)  # makes it anew, for its owner only
-        temporary.chmod(mode)
-        os.replace(temporary, target)
-    except SafetensorError as error:
-        raise OSError(f"path: could not write {target} ({error}); what was there before is intact") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_tensors(path, tensors, metadata)
 
 
 def load_checkpoint(
@@ -138,13 +122,13 @@ def read_checkpoint(
     states = {part: _below(tensors, f"{part}.") for part in ("net", "loss", "best", "optimizer")}
     for name, module in (("net", net), ("loss", loss_module(loss, net))):
         if module is not None:
-            _require_state(path, name, module.state_dict(), states[name])
+            require_state(path, name, module.state_dict(), states[name])
     numbered: dict[int, State] = {}
     for key, value in states["optimizer"].items():
         number, _, name = key.partition(".")
         numbered.setdefault(int(number), {})[name] = value
     if optimizer is not None:
-        _require_optimizer(path, optimizer, numbered, metadata.get("optimizer"))
+        require_optimizer(path, optimizer, numbered, metadata.get("optimizer"))
     history = json.loads(metadata["history"])
     return Saved(states["net"], states["loss"], numbered, states["best"], history)
 
@@ -190,9 +174,7 @@ def _read(path: Path) -> tuple[dict[str, str], State]:
             f"path: {path} was written by torch.save; read it with torch.load, then load_state_dict"
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
+        tensors, metadata = read_tensors(path)
     except SafetensorError as error:
         raise ValueError(
             f"path: {path} is damaged or no safetensors file ({error}); delete it to start anew"
@@ -206,50 +188,6 @@ def _read(path: Path) -> tuple[dict[str, str], State]:
             f"path: {path} is damaged: its digest is not the recorded one; delete it to start anew"
         )
     return metadata, tensors
-
-
-def _require_state(path: Path, name: str, wanted: State, found: State) -> None:
-    """Raise ValueError unless the two states have the same names and shapes."""
-    missing, foreign = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    bare = lambda key: ".".join(part for part in key.split(".") if part not in WRAPPERS)
-    if missing and {bare(key) for key in wanted} == {bare(key) for key in found}:
-        raise ValueError(
-            f"path: {path} holds this {name}, but one of the two is wrapped by torch.compile, DataParallel or DDP: "
-            f"{foreign[0]} there, {missing[0]} here; give what is inside, its ._orig_mod or .module, on that side"
-        )
-    if missing or foreign:
-        lists = [(missing, "it lacks"), (foreign, "it has besides")]
-        text = "; ".join(f"{words} {keys[0]} (of {len(keys)})" for keys, words in lists if keys)
-        raise ValueError(f"path: {path} holds another {name} than the one given: {text}")
-    for key, value in wanted.items():
-        if value.shape != found[key].shape:
-            shapes = f"{key} has shape {tuple(found[key].shape)} there, {tuple(value.shape)} here"
-            raise ValueError(f"path: {path} holds another {name} than the one given: {shapes}")
-
-
-def _require_optimizer(path: Path, optimizer, states: dict[int, State], saved_by: str | None) -> None:
-    """Raise ValueError unless the state is of such an optimiser, of as many parameters of the same shapes."""
-    own = type(optimizer).__name__
-    names = {name for state in states.values() for name in state}
-    if saved_by is None and not states:
-        raise ValueError(f"path: {path} holds no state of an optimiser; leave optimizer out")
-    adam = isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW)
-    if (saved_by or own) != own or (states and adam != ("exp_avg" in names)):
-        other = saved_by if saved_by not in (None, own) else f"an optimiser with {', '.join(sorted(names))}"
-        raise ValueError(f"path: {path} holds the state of {other}, the one given is {own}")
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if states and max(states) >= len(parameters):
-        raise ValueError(
-            f"path: {path} holds the state of an optimiser of more parameters than the {len(parameters)} given"
-        )
-    for number, state in states.items():
-        shape = parameters[number].shape
-        for name, value in state.items():
-            if value.ndim and value.shape != shape:
-                raise ValueError(
-                    f"path: {path} holds the state of another optimiser: {name} of parameter {number} has shape "
-                    f"{tuple(value.shape)} there, {tuple(shape)} here"
-                )
 
 
 def _below(tensors: State, prefix: str) -> State:

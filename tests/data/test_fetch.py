@@ -52,7 +52,7 @@ def server(monkeypatch):
         asked: list = []
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setenv("no_proxy", "*")
         monkeypatch.setattr(fetch, "ROOT", f"http://127.0.0.1:{running.server_port}")
         serve(monkeypatch, Own, archive())

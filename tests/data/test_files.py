@@ -1,26 +1,11 @@
 import csv
-import os
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from dmlnb.data import ImageFiles, class_folds, class_split, image_folder, image_table
+from dmlnb.data import ImageFiles, image_folder, image_table
 from dmlnb.data.files import PICTURES
-
-
-def draw(path, colour="red", size=(6, 4)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for name in ("cat/2.png", "cat/1.jpg", "ant/x.PNG"):
-        draw(tmp_path / "photos" / name)
-    return tmp_path / "photos"
+from tests.data.small import draw
 
 
 def listed(images):
@@ -101,50 +86,6 @@ def test_what_is_missing_is_said(tmp_path, folder):
     assert images.class_names == ["ant", "cat"] and [p.name for p, _ in images.broken] == ["dog"]
 
 
-def test_broken_images_are_named_and_left_out_on_request(folder):
-    whole = (folder / "cat" / "2.png").read_bytes()
-    for i in range(40):
-        (folder / "cat" / f"ok{i:02}.png").write_bytes(whole)
-    (folder / "cat" / "cut.png").write_bytes(whole[:45])
-    (folder / "cat" / "text.jpg").write_text("<html>not found</html>")
-    (folder / "cat" / "lost.png").symlink_to(folder / "gone.png")
-    with pytest.raises(FileNotFoundError, match=r"lost\.png.*1 of 46 are missing"):
-        image_folder(folder)
-    images = image_folder(folder, skip_broken=True)
-    assert len(images) == 43 and {p.name for p, _ in images.broken} == {"cut.png", "text.jpg", "lost.png"}
-    assert all(str(path) in reason for path, reason in images.broken) and not images.check()
-    (folder / "cat" / "lost.png").unlink()
-    images = image_folder(folder)
-    assert [p.name for p, _ in images.check()] == ["cut.png", "text.jpg"]
-    with pytest.raises(OSError, match=r"cut\.png: not readable"):
-        images[[p.name for p in images.paths].index("cut.png")]
-
-
-def test_a_class_whose_images_are_all_broken_is_gone(folder):
-    (folder / "ant" / "x.PNG").write_bytes(b"")
-    images = image_folder(folder, skip_broken=True)
-    assert images.class_names == ["cat"] and images.labels.tolist() == [0, 0]
-    for file in (folder / "cat").iterdir():
-        file.write_bytes(b"")
-    with pytest.raises(ValueError, match="3 could not be read"):
-        image_folder(folder, skip_broken=True)
-
-
-def test_some_classes_are_taken_and_numbered_anew(folder):
-    draw(folder / "bee" / "1.png")
-    images = image_folder(folder, transform=np.asarray)
-    some = images.of_classes(torch.tensor([2, 0]))
-    assert some.class_names == ["cat", "ant"] and some.labels.tolist() == [1, 0, 0]
-    assert some[0][0].shape == (4, 6, 3) and some.num_classes == 2
-    assert (
-        images.with_transform(None)[0][0].mode == "RGB"
-        and images.with_transform(None).class_names[1] == "bee"
-    )
-    for bad in ([], [0, 0], [3], [-1]):
-        with pytest.raises(ValueError, match="classes: expected"):
-            images.of_classes(bad)
-
-
 # tables
 
 
@@ -213,47 +154,3 @@ def test_a_table_leaves_out_what_is_broken(listed_images, folder):
 
 
 # splits of classes
-
-
-def test_classes_are_divided_in_their_order_or_shuffled():
-    labels = torch.arange(100).repeat(2)
-    split = class_split(labels, (40, 10, 50), seed=None)
-    assert [part.tolist() for part in split] == [[*range(40)], [*range(40, 50)], [*range(50, 100)]]
-    assert torch.equal(class_split(labels, seed=None).test, split.test)  # the shares .4, .1, .5
-    one, again, other = (class_split(labels, seed=s) for s in (1, 1, np.int64(2)))
-    assert torch.equal(one.train, again.train) and not torch.equal(one.train, other.train)
-    assert sorted(torch.cat(one).tolist()) == list(range(100)) and [len(p) for p in one] == [40, 10, 50]
-    assert [len(p) for p in class_split(labels, (np.int64(3), 0, 4))] == [3, 0, 4]
-
-
-def test_classes_need_not_be_numbered_without_gaps():
-    split = class_split(torch.tensor([7, 7, 3, 900, 5]), (0.5, 0.25, 0.25), seed=None)
-    assert [p.tolist() for p in split] == [[3, 5], [7], [900]]
-
-
-@pytest.mark.parametrize(
-    "parts", [(1, 2), (0.5, 0.5, 0.5), (3, 1, 1), (0, 1, 1), (2, 1, 0), (-1, 1, 1), (0.9, 0.05, 0.05)]
-)
-def test_parts_that_do_not_fit_are_refused(parts):
-    with pytest.raises(ValueError, match="parts"):
-        class_split(torch.arange(4), parts)
-
-
-def test_every_class_is_held_out_once():
-    labels = torch.arange(11).repeat(3)
-    folds = class_folds(labels, 4, seed=3)
-    assert sorted(torch.cat([held for _, held in folds]).tolist()) == list(range(11))
-    for train, held in folds:
-        assert sorted([*train.tolist(), *held.tolist()]) == list(range(11)) and len(held) in (2, 3)
-    assert class_folds(labels, 11, seed=None)[4][1].tolist() == [4]
-    for bad in (1, 12, 2.5):
-        with pytest.raises(ValueError, match="folds"):
-            class_folds(labels, bad)
-
-
-def test_reading_goes_on_in_worker_processes(folder):
-    images = image_folder(folder, transform=lambda image: torch.from_numpy(np.array(image)))
-    loader = torch.utils.data.DataLoader(images, 3, num_workers=1)
-    batch, labels = next(iter(loader))
-    assert batch.shape == (3, 4, 6, 3) and labels.tolist() == images.labels.tolist()
-    assert os.path.isabs(images.paths[0])

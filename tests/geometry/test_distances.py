@@ -11,11 +11,6 @@ from dmlnb.geometry import (
 )
 
 
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_pairwise_distances_against_a_loop(shape):
     a, b = torch.randn(*shape, 5, 3, dtype=torch.float64), torch.randn(*shape, 4, 3, dtype=torch.float64)

@@ -6,12 +6,6 @@ import torch
 from dmlnb.losses import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
 from dmlnb.losses.pairs import active_mean
 
-
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 LOSSES = [contrastive_loss, cosine_contrastive_loss, triplet_loss, multi_similarity_loss]
 
 

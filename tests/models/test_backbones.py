@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dmlnb.models import small_resnet, torchvision_backbone
+from dmlnb.models import small_resnet
 
 
 def parameters(net):
@@ -47,31 +47,3 @@ def test_the_shortcut_is_a_strided_convolution_also_of_a_narrow_map_in_channels_
 def test_widths_are_checked():
     with pytest.raises(ValueError, match="widths"):
         small_resnet(widths=(8, 8, 8))
-
-
-@pytest.mark.parametrize("name, channels", [("resnet18", 512), ("resnet50", 2048)])
-def test_torchvision_backbone_ends_in_the_last_map(name, channels):
-    net = torchvision_backbone(name).eval()
-    with torch.inference_mode():
-        assert net(torch.zeros(1, 3, 64, 64)).shape == (1, channels, 2, 2)
-        grey = torch.randn(1, 1, 64, 64)
-        assert torch.equal(net(grey), net(grey.repeat(1, 3, 1, 1)))
-    assert net.out_channels == channels
-
-
-def test_torchvision_backbone_refuses_what_torchvision_does_not_have():
-    with pytest.raises(ValueError, match="resnet18"):
-        torchvision_backbone("resnet17")
-
-
-def test_weights_are_passed_on_only_when_asked_for(monkeypatch):
-    import torchvision
-
-    seen = []
-    original = torchvision.models.get_model
-    monkeypatch.setattr(
-        torchvision.models, "get_model", lambda name, weights: seen.append(weights) or original(name)
-    )
-    torchvision_backbone("resnet18")
-    torchvision_backbone("resnet18", weights="IMAGENET1K_V1")
-    assert seen == [None, "IMAGENET1K_V1"]

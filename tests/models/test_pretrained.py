@@ -3,142 +3,20 @@ from importlib import metadata
 
 import pytest
 import torch
-from torch import nn
 
 from dmlnb.models import (
     Stages,
     TemplateBlock,
-    from_torchvision,
     lite0_backbone,
     pretrained,
     timm_backbone,
-    torchvision_backbone,
 )
-
-
-def runs(net, size, channels, side, grey=True):
-    with torch.inference_mode():
-        x = torch.randn(1, 1 if grey else 3, size, size)
-        out = net.eval()(x)
-        if grey:
-            assert torch.equal(out, net(x.repeat(1, 3, 1, 1)))
-    assert out.shape == (1, channels, side, side) and net.out_channels == channels
-    return out
-
+from tests.models.small import runs
 
 # torchvision
 
 
-@pytest.mark.parametrize(
-    "name, channels, side",
-    [
-        ("densenet121", 1024, 2),
-        ("squeezenet1_1", 512, 3),
-        ("mobilenet_v3_small", 576, 2),
-        ("mnasnet0_5", 1280, 2),
-        ("efficientnet_b0", 1280, 2),
-        ("shufflenet_v2_x0_5", 1024, 2),
-        ("regnet_y_400mf", 440, 2),
-        ("convnext_tiny", 768, 2),
-        ("googlenet", 1024, 2),
-        ("swin_t", 768, 2),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_torchvision_networks_end_in_their_last_map(name, channels, side):
-    net = torchvision_backbone(name)
-    runs(net, 64, channels, side)
-    block = Stages(net, TemplateBlock(channels, 5))
-    assert block.out_channels == channels
-
-
-@pytest.mark.parametrize(
-    "name, pool", [("resnet18", "avgpool"), ("densenet121", None), ("swin_t", "avgpool")]
-)
-def test_a_torchvision_map_pooled_and_classified_is_the_networks_own_answer(name, pool):
-    from torchvision import models
-
-    torch.manual_seed(0)
-    whole = models.get_model(name, weights=None).eval()
-    torch.manual_seed(0)
-    net = torchvision_backbone(name).eval()
-    x = torch.randn(1, 3, 64, 64)
-    head = [m for m in whole.children() if isinstance(m, nn.Linear)][-1]
-    with torch.inference_mode():
-        assert torch.allclose(head(net(x).mean(dim=(2, 3))), whole(x), atol=1e-5)
-
-
-def test_tokens_of_torchvisions_vit_are_laid_out_as_a_map():
-    net = torchvision_backbone("vit_b_32").eval()
-    out = runs(net, 224, 768, 7)
-    vit, x = net[0].vit, torch.randn(1, 3, 224, 224)
-    with torch.inference_mode():
-        tokens = vit.encoder(torch.cat([vit.class_token, vit._process_input(x)], dim=1))
-        out = net(x)
-    for row, column in ((0, 0), (2, 5), (6, 6)):
-        assert torch.equal(out[0, :, row, column], tokens[0, 1 + 7 * row + column])
-
-
-def test_what_a_layer_showed_can_be_read():
-    net = torchvision_backbone("resnet18").eval()
-    x, maps, scores = net.read(torch.zeros(1, 1, 64, 64))
-    assert maps["6"].shape == (1, 256, 4, 4) and torch.equal(maps["7"], x) and not scores
-    assert net.stages[7] is net[7] and net[:7].out_channels == 256
-
-
-def test_the_first_inceptions_see_the_range_they_were_trained_on():
-    x = torch.rand(1, 3, 4, 4)
-    normalised = (x - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
-        [0.229, 0.224, 0.225]
-    ).view(3, 1, 1)
-    assert torch.allclose(from_torchvision.InceptionInput()(normalised), 2 * x - 1, atol=1e-6)
-
-
 # timm
-
-
-@pytest.mark.parametrize(
-    "name, size, channels, side, options",
-    [
-        ("resnet18", 64, 512, 2, {}),
-        ("mobilenetv3_small_100", 64, 576, 2, {}),
-        ("swin_tiny_patch4_window7_224", 224, 768, 7, {}),  # channels last
-        ("vit_tiny_patch16_224", 64, 192, 4, {"img_size": 64}),
-        ("deit_tiny_distilled_patch16_224", 64, 192, 4, {"img_size": 64}),  # two prefix tokens
-        ("vit_small_patch16_dinov3", 64, 384, 4, {"img_size": 64}),  # five
-        ("mixer_s16_224", 224, 512, 14, {}),  # none
-    ],
-)
-def test_timm_networks_end_in_a_map(name, size, channels, side, options):
-    pytest.importorskip("timm", reason="the extra `photos` is not installed")
-    runs(timm_backbone(name, **options), size, channels, side)
-
-
-def test_prefix_tokens_are_dropped_and_regions_stay_in_place():
-    pytest.importorskip("timm", reason="the extra `photos` is not installed")
-    net = timm_backbone("vit_tiny_patch16_224", img_size=(32, 64)).eval()
-    x = torch.randn(1, 3, 32, 64)
-    with torch.inference_mode():
-        tokens, out = net[0].model.forward_features(x), net(x)
-    assert out.shape == (1, 192, 2, 4) and torch.equal(out[0, :, 1, 2], tokens[0, 1 + 4 + 2])
-
-
-def test_weights_of_a_file_are_loaded_and_another_networks_refused(tmp_path):
-    timm = pytest.importorskip("timm", reason="the extra `photos` is not installed")
-    from safetensors.torch import save_file
-
-    whole = timm.create_model("resnet10t", num_classes=7)
-    save_file(whole.state_dict(), tmp_path / "w.safetensors")
-    torch.save({"state_dict": whole.state_dict()}, tmp_path / "w.pth")
-    for file in ("w.safetensors", "w.pth"):
-        net = timm_backbone("resnet10t", weights=str(tmp_path / file))
-        assert torch.equal(net[0].model.conv1[0].weight, whole.conv1[0].weight)
-    with pytest.raises(ValueError, match=r"w\.pth holds another network than resnet14t"):
-        timm_backbone("resnet14t", weights=tmp_path / "w.pth")
-    with pytest.raises(FileNotFoundError, match="pretrained"):
-        timm_backbone("resnet10t", weights="IMAGENET")
-    with pytest.raises(ValueError, match=r"timm has no 'resnet19'; it has .*resnet"):
-        timm_backbone("resnet19")
 
 
 # EfficientNet-Lite0

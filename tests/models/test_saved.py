@@ -1,18 +1,13 @@
 import json
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import nn
 
-from dmlnb import _inputs
 from dmlnb.models import (
     EmbeddingNet,
-    export_onnx,
     load_embedder,
     save_embedder,
-    small_resnet,
     torchvision_backbone,
 )
 from dmlnb.pooling import (
@@ -23,20 +18,7 @@ from dmlnb.pooling import (
     GlobalMaxPooling,
     HistogramPooling,
 )
-
-RESNET = ("small_resnet", {"in_channels": 3, "widths": (4, 4, 8, 8)})
-
-
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
-def network(pooling, **how):
-    net = EmbeddingNet(small_resnet(**RESNET[1]), pooling, 6, **how)
-    with torch.no_grad():
-        net(torch.randn(4, 3, 16, 16))  # batch statistics that are not those of a new network
-    return net.eval()
+from tests.models.small import RESNET, network
 
 
 @pytest.mark.parametrize(
@@ -121,7 +103,7 @@ def test_another_network_than_described_is_refused_before_anything_is_written(
 
 
 def test_a_strangers_file_names_nothing_but_our_constructors(tmp_path):
-    from dmlnb.retrieval.files import save_tensors
+    from dmlnb._files import save_tensors
 
     recipe = {
         "backbone": ["system", {"command": "true"}],
@@ -134,26 +116,3 @@ def test_a_strangers_file_names_nothing_but_our_constructors(tmp_path):
     )
     with pytest.raises(ValueError, match="backbone: expected one of small_resnet"):
         load_embedder(tmp_path / "net")
-
-
-def test_the_exported_network_answers_the_same(tmp_path):
-    transport = hasattr(_inputs, "traced")  # else it asks for values, which an export does not have
-    net = network(GeneralizedSumPooling(8, 5, 0.3) if transport else GeneralizedMeanPooling())
-    path = tmp_path / "new" / "net.onnx"
-    net.train()
-    export_onnx(net, path, size=(16, 20))
-    assert net.training and [p.name for p in path.parent.iterdir()] == [path.name]
-    session, net = onnxruntime.InferenceSession(path), net.eval()
-    for batch in (1, 5):
-        images = torch.randn(batch, 3, 16, 20)
-        (answer,) = session.run(["embeddings"], {"images": images.numpy()})
-        expected = net(images).detach().numpy()
-        assert np.abs(answer - expected).max() < 1e-4 and np.abs(expected).max() > 1e-2
-
-
-def test_bad_exports_are_named(tmp_path):
-    net = network(GlobalAveragePooling())
-    with pytest.raises(ValueError, match="path: expected a file, got the folder"):
-        export_onnx(net, tmp_path, size=16)
-    with pytest.raises(ValueError, match="size, channels"):
-        export_onnx(net, tmp_path / "net", size=0)

@@ -6,11 +6,6 @@ import torch
 from dmlnb.retrieval import evaluate, nearest, rerank
 
 
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 def slow(queries, gallery, k1, k2, weight, candidates, own=None):
     """Sets and sums of the formula, one after the other."""
     unit = lambda v: torch.nn.functional.normalize(v.double(), dim=1)

@@ -13,11 +13,6 @@ from dmlnb.retrieval import evaluate, nearest
 from dmlnb.retrieval import search as search_module
 
 
-@pytest.fixture(autouse=True)
-def same_numbers_every_time():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def candidates(monkeypatch):
     """Every search goes through FAISS and its margins, also in a small gallery."""

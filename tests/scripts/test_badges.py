@@ -1,18 +1,12 @@
 """`scripts/badges.py`: badges and first cells follow the home that pyproject.toml records."""
 
-import subprocess
-import sys
-
 import badges
 import nbformat
 import pytest
 from clean_notebooks import text_of
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-
-def call(*arguments):
-    command = [sys.executable, badges.__file__, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+from tests.scripts.call import call
 
 
 def test_badges_are_written_once_and_follow_the_home(tmp_path):
@@ -31,17 +25,17 @@ def test_badges_are_written_once_and_follow_the_home(tmp_path):
     ]
     file.write_text(text_of(new_notebook(cells=cells)), encoding="utf-8")
 
-    assert call("--root", tmp_path).returncode == 0
+    assert call(badges.__file__, "--root", tmp_path).returncode == 0
     nb = nbformat.reader.reads(file.read_text(encoding="utf-8"))
     assert nb.cells[0].source == f"# Title\n\n{badges.badge_row('a/b', 'main', file.name)}\n\nA promise."
     assert nb.cells[2].source == badges.bootstrap_source("a/b", "main") and nb.cells[2].metadata.tags == [
         "bootstrap"
     ]
     assert len(nb.cells) == 4
-    again = call("--root", tmp_path)
+    again = call(badges.__file__, "--root", tmp_path)
     assert again.stdout == "" and len(nbformat.reader.reads(file.read_text(encoding="utf-8")).cells) == 4
 
-    assert call("--root", tmp_path, "--home", "me/fork", "--branch", "dev").returncode == 0
+    assert call(badges.__file__, "--root", tmp_path, "--home", "me/fork", "--branch", "dev").returncode == 0
     text = file.read_text(encoding="utf-8")
     assert (
         "a/b" not in text
@@ -54,7 +48,7 @@ def test_badges_are_written_once_and_follow_the_home(tmp_path):
         "https://github.com/me/fork https://github.com/a/b-c "
         "https://x.org/github/me/fork/blob/dev/notebooks/1.ipynb a/b"
     )
-    bad = call("--root", tmp_path, "--home", "no-owner")
+    bad = call(badges.__file__, "--root", tmp_path, "--home", "no-owner")
     assert (
         bad.returncode == 1
         and "owner/name" in bad.stderr

@@ -1,12 +1,11 @@
 """`scripts/clean_notebooks.py`: what is removed, what is kept, and that nothing changes twice."""
 
-import subprocess
-import sys
-
 import clean_notebooks
 import nbformat
 from clean_notebooks import WIDGET_VIEW, clean, text_of
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tests.scripts.call import call
 
 
 def messy():
@@ -77,18 +76,13 @@ def test_cell_ids_are_valid_for_any_name():
     nbformat.validate(nb)
 
 
-def call(*arguments):
-    command = [sys.executable, clean_notebooks.__file__, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 def test_check_lists_files_and_changes_none(tmp_path):
     file = tmp_path / "03_topic.ipynb"
     file.write_text(text_of(messy()), encoding="utf-8")
     before = file.read_bytes()
-    checked = call("--check", tmp_path)
+    checked = call(clean_notebooks.__file__, "--check", tmp_path)
     assert checked.returncode == 1 and "03_topic.ipynb" in checked.stdout and file.read_bytes() == before
-    assert call(tmp_path).returncode == 0 and file.read_bytes() != before
-    checked = call("--check", tmp_path)
+    assert call(clean_notebooks.__file__, tmp_path).returncode == 0 and file.read_bytes() != before
+    checked = call(clean_notebooks.__file__, "--check", tmp_path)
     assert checked.returncode == 0 and checked.stdout == ""
     assert [item.name for item in tmp_path.iterdir()] == [file.name]

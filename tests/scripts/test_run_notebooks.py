@@ -8,6 +8,8 @@ import run_notebooks
 from clean_notebooks import clean, text_of
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from tests.scripts import call as in_process
+
 
 def call(*arguments):
     command = [sys.executable, run_notebooks.__file__, *map(str, arguments)]
@@ -53,5 +55,8 @@ def test_running_into_a_folder_and_in_place(tmp_path):
     stored = (folder / "00_good.ipynb").read_text(encoding="utf-8")
     assert text_of(clean(nbformat.reader.reads(stored), "00_good")) == stored
 
-    done = call("--folder", folder, "09")
+
+def test_a_number_without_a_notebook_is_named(tmp_path):
+    notebooks(tmp_path / "notebooks")
+    done = in_process.call(run_notebooks.__file__, "--folder", tmp_path / "notebooks", "09")
     assert done.returncode == 1 and "no notebooks" in done.stdout

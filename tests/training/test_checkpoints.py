@@ -10,44 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dmlnb.losses import ProxyAnchorLoss
-from dmlnb.models import EmbeddingNet, small_resnet
-from dmlnb.pooling import GlobalAveragePooling
-from dmlnb.training import load_checkpoint, make_optimizer, save_checkpoint
-
-
-def make(seed=0, width=8):
-    torch.manual_seed(seed)
-    net = EmbeddingNet(small_resnet(1, (4, 8, 8, width)), GlobalAveragePooling(), dim=6)
-    return net, ProxyAnchorLoss(4, 6)
-
-
-def stepped(net, loss, kind=None):
-    """An optimiser that has made one step."""
-    if kind is None:
-        optimizer = make_optimizer(net, loss, learning_rate=1e-3, proxy_factor=10, weight_decay=0.1)
-    else:
-        optimizer = kind([*net.parameters(), *loss.parameters()])
-    value = loss(net(torch.rand(4, 1, 16, 16)), torch.arange(4))
-    value.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return optimizer
-
-
-def everything(net, loss, optimizer):
-    """Copies of all tensors of the three."""
-    state = optimizer.state_dict()["state"]
-    moments = [torch.as_tensor(v) for _, values in sorted(state.items()) for _, v in sorted(values.items())]
-    return [t.clone() for t in (*net.state_dict().values(), *loss.state_dict().values(), *moments)]
-
-
-def equal(a, b):
-    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def one_line(error, *words):
-    text = str(error.value)
-    assert "\n" not in text and all(word in text for word in words), text
+from dmlnb.training import load_checkpoint, save_checkpoint
+from tests.training.small import equal, everything, make, one_line, stepped
 
 
 def test_all_of_it_comes_back(tmp_path):
@@ -121,40 +85,6 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
         assert equal(held, now)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_the_state_of_another_optimiser_is_refused_by_name(tmp_path, momentum):
-    path = tmp_path / "a.safetensors"
-    net, loss = make()
-    sgd = lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=momentum)
-    optimizer = stepped(net, loss, sgd)
-    save_checkpoint(path, net, loss, optimizer)
-    other, other_loss = make(1)
-    adam = stepped(other, other_loss)
-    before = everything(other, other_loss, adam)
-    with pytest.raises(ValueError) as error:
-        load_checkpoint(path, other, other_loss, adam)
-    one_line(error, "state of SGD", "given is AdamW")
-    assert equal(before, everything(other, other_loss, adam))
-    again = stepped(other, other_loss, sgd)
-    load_checkpoint(path, other, other_loss, again)
-    assert equal(everything(net, loss, optimizer), everything(other, other_loss, again))
-    save_checkpoint(path, net, loss)
-    with pytest.raises(ValueError, match="no state of an optimiser"):
-        load_checkpoint(path, net, loss, adam)
-
-
-def test_an_optimiser_of_other_parameters_is_refused(tmp_path):
-    path = tmp_path / "a.safetensors"
-    net, loss = make()
-    save_checkpoint(path, net, loss, stepped(net, loss))
-    fewer = torch.optim.AdamW(net.parameters())
-    with pytest.raises(ValueError, match="more parameters"):
-        load_checkpoint(path, net, loss, fewer)
-    turned = torch.optim.AdamW([*loss.parameters(), *net.parameters()])
-    with pytest.raises(ValueError, match="has shape"):
-        load_checkpoint(path, net, loss, turned)
-
-
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux lists what is mapped")
 def test_nothing_goes_on_living_in_the_file(tmp_path):
     path = tmp_path / "a.safetensors"
@@ -205,30 +135,6 @@ def test_numpy_numbers_and_tensors_in_the_history(tmp_path):
         save_checkpoint(tmp_path / "b.safetensors", net, history=[{"a": object()}])
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod", "module"])
-def test_a_wrapped_network_is_explained(tmp_path, prefix):
-    net, _ = make()
-    wrapped = nn.Module()
-    wrapped.add_module(prefix, net)  # as torch.compile and DataParallel name it
-    for saved, given in ((wrapped, net), (net, wrapped)):
-        save_checkpoint(tmp_path / "a.safetensors", saved)
-        with pytest.raises(ValueError) as error:
-            load_checkpoint(tmp_path / "a.safetensors", given)
-        one_line(error, "torch.compile", f"{prefix}.", "this net")
-        load_checkpoint(tmp_path / "a.safetensors", saved)
-
-
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    save_checkpoint(tmp_path / "a.safetensors", make()[0])
-    wider = EmbeddingNet(small_resnet(1, (4, 8, 8, 8)), GlobalAveragePooling(), dim=9)
-    with pytest.raises(ValueError) as error:
-        load_checkpoint(tmp_path / "a.safetensors", wider)
-    one_line(error, "another net", "linear.weight has shape (6, 8) there, (9, 8) here")
-    with pytest.raises(ValueError) as error:
-        load_checkpoint(tmp_path / "a.safetensors", nn.Linear(2, 3))
-    one_line(error, "another net", "it lacks bias", "it has besides backbone")
-
-
 def test_the_run_is_asked_for_and_named(tmp_path):
     net, _ = make()
     path = tmp_path / "a.safetensors"
@@ -248,7 +154,7 @@ def test_an_unwritable_place_leaves_no_partial_file(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr("dmlnb.training.checkpoints.save_file", broken)
+    monkeypatch.setattr("dmlnb._files.save_file", broken)
     with pytest.raises(OSError, match="disk full"):
         save_checkpoint(tmp_path / "b.safetensors", net)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,148 @@
+import os
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
+from tests.data.small import Pictures, as_tensor, backbone, folder_of_pictures, wanted
+
+
+def test_another_backbone_or_data_is_refused_by_name(tmp_path):
+    FeatureMaps.compute(backbone(), Pictures(), tmp_path / "m")
+    other = Pictures()
+    other.labels = other.labels.flip(0)
+    moved = Pictures()
+    moved.images[0] += 1
+    renamed = backbone()
+    renamed.name = "another"
+    for net, data, views, what in (
+        (backbone(1), Pictures(), (), "weights"),
+        (renamed, Pictures(), (), "backbone: Sequential, now another"),
+        (backbone().append(nn.ReLU()), Pictures(), (), "weights"),  # no weight, but other maps
+        (backbone(), Pictures(12), (), "images: 14, now 12"),
+        (backbone(), other, (), "files"),
+        (backbone(), moved, (), "files"),
+        (backbone(), Pictures(), (mirrored,), r"views: \[\], now \['mirrored'\]"),
+    ):
+        with pytest.raises(ValueError, match=f"maps of other {what}") as error:
+            FeatureMaps.compute(net, data, tmp_path / "m", views=views)
+        assert "\n" not in str(error.value)
+    assert len(FeatureMaps.load(tmp_path / "m")) == 14  # nothing was lost
+
+
+def as_light_tensor(image):
+    return 255 - as_tensor(image)
+
+
+def test_maps_of_files_know_transform_and_files_but_not_the_place(tmp_path):
+    root = folder_of_pictures(tmp_path / "a")
+    images = image_folder(root, transform=as_tensor)
+    made = FeatureMaps.compute(backbone(), images, tmp_path / "m", workers=1, batch_size=4)
+    assert made.class_names == ["class0", "class1", "class2"] and torch.equal(made.labels, images.labels)
+    grey = torch.stack([images[i][0] for i in range(10)]).float() / 255 - 0.5  # whole numbers: as `to_float`
+    assert torch.allclose(made[:], wanted(backbone(), grey), atol=2e-3)
+    root.rename(tmp_path / "b")
+    FeatureMaps.compute(backbone(), image_folder(tmp_path / "b", transform=as_tensor), tmp_path / "m")
+    with pytest.raises(ValueError, match="other transform"):
+        FeatureMaps.compute(
+            backbone(), image_folder(tmp_path / "b", transform=as_light_tensor), tmp_path / "m"
+        )
+    Image.new("L", (16, 16)).save(tmp_path / "b" / "class0" / "0.png")
+    with pytest.raises(ValueError, match="other files"):
+        FeatureMaps.compute(backbone(), image_folder(tmp_path / "b", transform=as_tensor), tmp_path / "m")
+
+
+def test_a_broken_image_is_named_and_nothing_is_lost(tmp_path):
+    root = folder_of_pictures(tmp_path / "a")
+    images = image_folder(root, transform=as_tensor)
+    sound = images.paths[7].read_bytes()
+    images.paths[7].write_bytes(b"\0" * len(sound))
+    with pytest.raises(OSError, match=images.paths[7].name):
+        FeatureMaps.compute(backbone(), images, tmp_path / "m", batch_size=3)
+    with pytest.raises(ValueError, match="holds 6 of 10 maps; call FeatureMaps.compute again"):
+        FeatureMaps.load(tmp_path / "m")
+    before = (tmp_path / "m" / "maps.f16").read_bytes()
+    images.paths[7].write_bytes(sound)
+    FeatureMaps.compute(backbone(), images, tmp_path / "m", batch_size=3)
+    assert (tmp_path / "m" / "maps.f16").read_bytes()[: len(before)] == before
+
+
+def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
+    class Full(nn.Module):
+        left = 2
+
+        def forward(self, x):
+            Full.left -= 1
+            if Full.left < 0:  # the disk fills up while rows are written
+                monkeypatch.setattr(
+                    map_file, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+                )
+            return x
+
+    with pytest.raises(OSError, match="No space left"):
+        FeatureMaps.compute(Full(), Pictures(), tmp_path / "m", batch_size=4)
+    monkeypatch.undo()
+    Full.left = 99
+    made = FeatureMaps.compute(Full(), Pictures(), tmp_path / "m", batch_size=4)
+    assert Full.left == 97 and torch.allclose(made[:], Pictures().images, atol=2e-3)
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="the maps need"):
+        FeatureMaps.compute(Full(), Pictures(), tmp_path / "n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"cannot write the maps \(No space left.*/full"):
+        map_file.append(tmp_path / "full", np.zeros((4, 3, 2, 2), dtype="<f2"), 0)
+
+
+def slow_maps(path):
+    torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
+    net = backbone()
+    net.register_forward_hook(lambda *_: time.sleep(0.02))
+    FeatureMaps.compute(net, Pictures(200), path, batch_size=3)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_computation_that_was_killed_goes_on_to_the_same_numbers(tmp_path):
+    whole = FeatureMaps.compute(backbone(), Pictures(200), tmp_path / "whole", batch_size=3)
+    victim = torch.multiprocessing.get_context("fork").Process(target=slow_maps, args=(tmp_path / "m",))
+    victim.start()
+    file = tmp_path / "m" / "maps.f16"
+    until = time.time() + 120
+    while not (file.exists() and file.stat().st_size > 40 * 160) and time.time() < until:
+        time.sleep(0.01)
+    with pytest.raises(ValueError, match="another process"):
+        FeatureMaps.compute(backbone(), Pictures(200), tmp_path / "m", batch_size=3)
+    victim.kill()
+    victim.join()
+    done = file.stat().st_size
+    assert 40 * 160 < done < 200 * 160
+    with file.open("ab") as torn:
+        torn.write(b"torn")  # what a kill in the middle of a write leaves
+    made = FeatureMaps.compute(backbone(), Pictures(200), tmp_path / "m", batch_size=3)
+    assert torch.equal(made[:], whole[:]) and sorted(os.listdir(tmp_path / "m")) == ["maps.f16", "maps.json"]
+
+
+def test_what_has_no_maps_is_refused(tmp_path):
+    data = Pictures()
+    for net, images, message in (
+        (nn.Flatten(), data, "backbone: expected maps"),
+        (nn.Hardtanh(1e9, 2e9), data, "finite in float16"),
+        (nn.Identity(), data.images, "with .labels"),
+        (
+            nn.Identity(),
+            image_folder(folder_of_pictures(tmp_path / "a")),
+            r"expected items \(image tensor, label\), item 0 is tuple \(Image, int\); give the Dataset a transform",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FeatureMaps.compute(net, images, tmp_path / "m")
+    with pytest.raises(ValueError, match="batch_size"):
+        FeatureMaps.compute(nn.Identity(), data, tmp_path / "m", batch_size=0)
