@@ -20,9 +20,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from browser_lab import BROWSERS, SCREENSHOTS, find_browser
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from browser_lab import BROWSERS, SCREENSHOTS, find_browser  # noqa: E402
+
 CACHE = SCREENSHOTS / "cache"  # of these runs alone: what failed last
 MOST = 45  # minutes, for a machine that is busy with other things
 
