@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import evaluating
 from dmlnb.models.network import EmbeddingNet
 from dmlnb.retrieval.files import load_tensors, save_tensors
 
@@ -140,20 +141,15 @@ def export_onnx(
         raise ImportError("export_onnx needs two more packages: pip install onnx onnxscript") from None
     some = next(net.parameters(), torch.empty(0))
     images = torch.zeros(2, channels, height, width, dtype=some.dtype, device=some.device)
-    was_training = net.training
-    net.eval()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter about itself
-            batch = ({0: torch.export.Dim("batch")},)
-            traced = torch.export.export(
-                net, (images,), dynamic_shapes=batch, strict=True
-            ).run_decompositions(_WITHOUT_ONNX_OPERATOR)
-            program = torch.onnx.export(
-                traced, dynamo=True, verbose=False, input_names=["images"], output_names=["embeddings"]
-            )
-    finally:
-        net.train(was_training)
+    with evaluating(net), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter about itself
+        batch = ({0: torch.export.Dim("batch")},)
+        traced = torch.export.export(net, (images,), dynamic_shapes=batch, strict=True).run_decompositions(
+            _WITHOUT_ONNX_OPERATOR
+        )
+        program = torch.onnx.export(
+            traced, dynamo=True, verbose=False, input_names=["images"], output_names=["embeddings"]
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:

@@ -35,6 +35,8 @@ def save_tensors(
         save_file(plain, part, metadata={**words, "kind": kind, "dmlnb": __version__})
         part.chmod(mode)  # safetensors makes its file for the owner alone
         os.replace(part, target)
+    except SafetensorError as error:  # such as a full disk
+        raise OSError(f"path: could not write {path} ({error}); what was there before is intact") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
+from dmlnb.data import FeatureMaps, image_folder, image_table, map_file, mirrored
+from dmlnb.training.stamps import describe_run
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -300,3 +301,33 @@ def test_what_has_no_maps_is_refused(tmp_path):
             FeatureMaps.compute(net, images, tmp_path / "m")
     with pytest.raises(ValueError, match="batch_size"):
         FeatureMaps.compute(nn.Identity(), data, tmp_path / "m", batch_size=0)
+
+
+def test_global_random_numbers_stay_where_they_are(tmp_path):
+    """What is drawn next does not depend on whether the maps were there already."""
+    for _ in ("computed", "only opened"):
+        net, data = backbone(), Pictures()
+        torch.manual_seed(7)
+        FeatureMaps.compute(net, data, tmp_path / "maps")
+        drawn = torch.rand(1)
+        torch.manual_seed(7)
+        assert drawn == torch.rand(1)
+
+
+def test_a_table_may_name_files_absolutely_and_relatively(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8), "red").save(name)
+    (tmp_path / "table.csv").write_text(f"path,label\n{tmp_path / 'a.png'},x\nb.png,y\n")
+    files = image_table("table.csv", root=".", transform=lambda image: torch.zeros(1, 8, 8))
+    assert len(FeatureMaps.compute(backbone(), files, tmp_path / "maps")) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are Linux's")
+def test_names_that_are_no_utf8_are_names(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xe9tang")
+    folder.mkdir()
+    Image.new("RGB", (8, 8), "red").save(folder / os.fsdecode(b"\xe9.png"))
+    files = image_folder(tmp_path, transform=lambda image: torch.zeros(1, 8, 8))
+    assert len(FeatureMaps.compute(backbone(), files, tmp_path / "maps")) == 1
+    assert describe_run(backbone(), torch.sum, files, files.labels, [torch.tensor([0])], {})["files"]

@@ -4,6 +4,7 @@ import stat
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from dmlnb.retrieval import Index, evaluate, nearest, rerank
 
@@ -71,13 +72,16 @@ def test_the_file_follows_umask_home_and_links(tmp_path, monkeypatch):
     assert (tmp_path / "link").is_symlink() and len(Index.load("~/a.safetensors")) == 7
 
 
-def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [OSError, SafetensorError]
+)  # the second is what safetensors makes of a full disk
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch, error):
     path = tmp_path / "a.safetensors"
     Index(torch.randn(4, 2)).save(path)
 
     def full(tensors, part, metadata):
         part.write_bytes(b"half")
-        raise OSError("no space left")
+        raise error("no space left")
 
     monkeypatch.setattr("dmlnb.retrieval.files.save_file", full)
     with pytest.raises(OSError, match="no space"):
