@@ -5,11 +5,12 @@ and dtypes are checked and numbers are taken on trust.
 """
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from numbers import Integral, Real
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def require_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
@@ -132,6 +133,18 @@ def widest(tensor: Tensor) -> torch.dtype:
 def no_autocast(tensor: Tensor) -> AbstractContextManager:
     """A context in which autocast, if it is on for the tensor's device, is off."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """A context in which `net` is in evaluation mode; afterwards each part of it is in the mode that it was in."""
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def require_reading(reading: object, *parts: str) -> None:

@@ -72,9 +72,10 @@ def measure(net, maps, labels, split: str) -> dict[str, float]:
     return {f"{split}_recall_at_1": report.recall_at[1], f"{split}_map_at_r": report.map_at_r}
 
 
-def head(arm: str, rate: float, own, seed: int, steps: int = STEPS) -> tuple[EmbeddingNet, list[dict]]:
+def head(arm: str, rate: float, own, seed: int, doubled: bool = False) -> tuple[EmbeddingNet, list[dict]]:
     """Train one head; the weights of its best step on validation species are kept."""
     maps, labels = birds(MAPS)
+    steps = STEPS * (1 + doubled)
     name, dim, place = arm.split(", ")[:3]
     dim, channels = int(dim.removesuffix("-d")), maps["train"].shape[1]
     make, choices = POOLINGS[name]
@@ -136,7 +137,7 @@ def run(method: str, seed: int) -> dict:
         return {k: v for s in ("validation", "test") for k, v in measure(pooling, maps, labels, s).items()}
     arm = method.removesuffix(", doubled budget")
     rate, own = chosen()[arm]
-    net, history = head(arm, rate, own, seed, STEPS * (1 if arm == method else 2))
+    net, history = head(arm, rate, own, seed, doubled=arm != method)
     return measure(net, maps, labels, "test") | kept(history) | {"rate": rate, "own": own}
 
 

@@ -83,10 +83,11 @@ class ClassBatches(Sequence[Tensor]):
         # the samples of each class, in their old order; one sort, however many classes there are
         members = torch.split(labels.argsort(stable=True), counts.tolist())
         self.table = torch.empty(num_batches, classes_per_batch, samples_per_class, dtype=torch.int64)
-        for number, own in enumerate(members):
-            batch, column = (drawn == number).nonzero(as_tuple=True)
-            queue = _queue(own, len(batch), samples_per_class, generator)
-            self.table[batch, column] = queue
+        visits = drawn.flatten().bincount(minlength=len(classes))
+        places = torch.split(drawn.flatten().argsort(stable=True), visits.tolist())  # of each class, in order
+        rows = self.table.flatten(0, 1)  # (T M, K), the same memory
+        for own, place in zip(members, places, strict=True):
+            rows[place] = _queue(own, len(place), samples_per_class, generator)
         self.table = self.table.flatten(1)
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import evaluating
 from dmlnb.data.augment import to_float
 from dmlnb.data.loading import load_batches
 
@@ -52,9 +53,11 @@ def _files_digest(images, labels: Tensor) -> str:
     """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
     digest = hashlib.sha256(repr(labels.tolist()).encode())
     if hasattr(images, "paths"):
-        above = os.path.commonpath([os.path.dirname(path) for path in images.paths])
-        for path in images.paths:  # relative: the folder may move
-            digest.update(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n".encode())
+        paths = [os.path.abspath(path) for path in images.paths]  # a table may name both kinds
+        above = os.path.commonpath([os.path.dirname(path) for path in paths])
+        for path in paths:  # relative: the folder may move
+            # names may hold bytes that are no UTF-8
+            digest.update(os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n"))
     elif isinstance(getattr(images, "images", None), Tensor):
         digest.update(images.images.contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
@@ -109,10 +112,10 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
     rest = load_batches(images, None, batches, range(done // batch_size, len(batches)), workers=workers)
     home = next(backbone.parameters(), torch.empty(0)).device
     device = home if device is None else torch.device(device)
-    modes = {module: module.training for module in backbone.modules()}
     try:
-        backbone.to(device).eval()
+        backbone.to(device)
         with (
+            evaluating(backbone),
             torch.no_grad(),
             tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
         ):
@@ -133,8 +136,6 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
                 bar.update(len(batch))
     finally:
         backbone.to(home)
-        for module, training in modes.items():
-            module.training = training
 
 
 def _as_it_is(images: Tensor) -> Tensor:

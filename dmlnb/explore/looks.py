@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import evaluating
 from dmlnb.data import to_float
 
 
@@ -39,12 +40,8 @@ def pooling_map(net: nn.Module) -> Callable[[Tensor], Tensor]:
     @torch.inference_mode()
     def look(images: Tensor) -> Tensor:
         device = next(net.parameters(), images).device
-        was_training = net.training
-        net.eval()
-        try:
+        with evaluating(net):
             weights = net.pooling.pool(net.features(to_float(images.to(device)).float())).weights
-        finally:
-            net.train(was_training)
         return weights.float().cpu()
 
     return look

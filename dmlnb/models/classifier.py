@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from dmlnb._inputs import evaluating
 from dmlnb.data import to_float
 from dmlnb.models.reading import Reading, read
 from dmlnb.models.stages import Stages, read_layer
@@ -84,15 +85,12 @@ def read_all(
     """
     if len(images) == 0:
         raise ValueError("images: expected at least one, got none")
-    device, was_training = next(net.parameters(), images).device, net.training
+    device = next(net.parameters(), images).device
     names = [str(name) for name in maps]
-    net.eval()
-    try:
+    with evaluating(net):
         parts = [
             _kept(read(net, to_float(chunk.to(device)).float()), names) for chunk in images.split(batch_size)
         ]
-    finally:
-        net.train(was_training)
     return _joined(parts)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import require_positive
+from dmlnb._inputs import evaluating, require_positive
 from dmlnb.data import to_float
 from dmlnb.data.loading import load_batches, require_images
 
@@ -36,14 +36,9 @@ def embed(net: nn.Module, images: object, *, batch_size: int = 256, workers: int
     images = require_images(images)
     weight = next((p for p in owner.parameters() if p.is_floating_point()), torch.empty(0))
     batches = torch.arange(len(images)).split(batch_size)
-    modes = {module: module.training for module in owner.modules()}
-    owner.eval()
-    try:
+    with evaluating(owner):
         loaded = load_batches(images, None, batches, range(len(batches)), workers=workers)
         chunks = [
             net(to_float(chunk.to(weight.device)).to(weight.dtype)).float().cpu() for chunk, _ in loaded
         ]
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
     return torch.cat(chunks)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb._files import replacing
+from dmlnb._inputs import evaluating
 
 
 def export_onnx(
@@ -39,20 +40,14 @@ def export_onnx(
 
 def _program(net: nn.Module, images: Tensor) -> torch.onnx.ONNXProgram:
     """The network in evaluation mode, for any number of images of this size."""
-    was_training = net.training
-    net.eval()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter about itself
-            batch = ({0: torch.export.Dim("batch")},)
-            traced = torch.export.export(
-                net, (images,), dynamic_shapes=batch, strict=True
-            ).run_decompositions(_WITHOUT_ONNX_OPERATOR)
-            return torch.onnx.export(
-                traced, dynamo=True, verbose=False, input_names=["images"], output_names=["embeddings"]
-            )
-    finally:
-        net.train(was_training)
+    with evaluating(net), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter about itself
+        batch = ({0: torch.export.Dim("batch")},)
+        traced = torch.export.export(net, (images,), dynamic_shapes=batch, strict=True)
+        traced = traced.run_decompositions(_WITHOUT_ONNX_OPERATOR)
+        return torch.onnx.export(
+            traced, dynamo=True, verbose=False, input_names=["images"], output_names=["embeddings"]
+        )
 
 
 def _cdist(a: Tensor, b: Tensor, p: float, compute_mode: int | None = None) -> Tensor:

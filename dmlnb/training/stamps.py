@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def describe_run(
         data["transform"] = name_of(getattr(images, "transform", None))
         names = "/".join(Path(path).name for path in getattr(images, "paths", []))  # the folder may be moved
         data["files"] = (
-            digest([torch.frombuffer(bytearray(names.encode()), dtype=torch.uint8)]) if names else None
+            digest([torch.frombuffer(bytearray(os.fsencode(names)), dtype=torch.uint8)]) if names else None
         )
     run = {name: name_of(value) for name, value in settings.items()}
     run |= {"steps": len(batches), **data, "labels": labels if labels is None else digest([labels])}

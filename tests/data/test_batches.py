@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dmlnb.data import ClassBatches, DisjointHalves
 
@@ -106,3 +107,23 @@ def test_a_data_loader_takes_them_as_its_batch_sampler():
         assert len(loader) == 5
         for (rows, own), batch in zip(loader, batches, strict=True):
             assert torch.equal(rows, batch) and torch.equal(own, labels[batch])
+
+
+def test_many_classes_do_not_search_the_table_for_each_class():
+    """Numbers written while the table is made: some times its size, not classes times its size."""
+
+    class Counted(TorchDispatchMode):
+        written = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            made = func(*args, **(kwargs or {}))
+            parts = made if isinstance(made, tuple | list) else [made]
+            if not func._schema.is_mutable:  # which give back all of what they write into
+                self.written += sum(part.numel() for part in parts if isinstance(part, torch.Tensor))
+            return made
+
+    labels = torch.arange(2000).repeat(2)
+    with Counted() as counted:
+        batches = ClassBatches(labels, 50, 2, 200)
+    assert (labels[batches.table].view(-1, 50, 2).diff(dim=2) == 0).all()
+    assert counted.written < 100 * batches.table.numel()

@@ -1,12 +1,15 @@
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from dmlnb.data import FeatureMaps, mirrored
+from dmlnb.data import FeatureMaps, image_folder, image_table, mirrored
+from dmlnb.training.stamps import describe_run
 from tests.data.small import Pictures, backbone, wanted
 
 
@@ -131,3 +134,33 @@ def test_maps_that_are_not_there_or_damaged(tmp_path):
     (tmp_path / "rows" / "maps.f16").write_bytes(b"")
     with pytest.raises(ValueError, match=r"maps\.f16 without maps\.json"):
         FeatureMaps.compute(backbone(), Pictures(), tmp_path / "rows")
+
+
+def test_global_random_numbers_stay_where_they_are(tmp_path):
+    """What is drawn next does not depend on whether the maps were there already."""
+    for _ in ("computed", "only opened"):
+        net, data = backbone(), Pictures()
+        torch.manual_seed(7)
+        FeatureMaps.compute(net, data, tmp_path / "maps")
+        drawn = torch.rand(1)
+        torch.manual_seed(7)
+        assert drawn == torch.rand(1)
+
+
+def test_a_table_may_name_files_absolutely_and_relatively(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8), "red").save(name)
+    (tmp_path / "table.csv").write_text(f"path,label\n{tmp_path / 'a.png'},x\nb.png,y\n")
+    files = image_table("table.csv", root=".", transform=lambda image: torch.zeros(1, 8, 8))
+    assert len(FeatureMaps.compute(backbone(), files, tmp_path / "maps")) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are Linux's")
+def test_names_that_are_no_utf8_are_names(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xe9tang")
+    folder.mkdir()
+    Image.new("RGB", (8, 8), "red").save(folder / os.fsdecode(b"\xe9.png"))
+    files = image_folder(tmp_path, transform=lambda image: torch.zeros(1, 8, 8))
+    assert len(FeatureMaps.compute(backbone(), files, tmp_path / "maps")) == 1
+    assert describe_run(backbone(), torch.sum, files, files.labels, [torch.tensor([0])], {})["files"]
