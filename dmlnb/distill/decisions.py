@@ -103,7 +103,7 @@ class DecisionTemplates(nn.Module):
         require_embeddings(features, "features")
         labels = as_labels(labels, len(features)).cpu()
         require_sizes(subclasses=subclasses, lda_dim=lda_dim)
-        counts = torch.bincount(labels)
+        counts = _class_sizes(labels)
         if len(counts) < 2:
             raise ValueError("labels: expected two classes or more, got one")
         if counts.min() < subclasses:
@@ -164,13 +164,28 @@ def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, T
         labels: `(N,)` in 0 .. C - 1, each class there, C >= 2.
         dim: columns kept, cut to what there are, at most min(C - 1, D).
 
+    Raises:
+        ValueError: for bad shapes, NaN, or a class without features.
+
     Source: [gorgun2023letkd] (the same solver). Taught in notebook 06.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    points, labels = features.detach().cpu().double(), labels.cpu().long()
+    require_embeddings(features, "features")
+    labels = as_labels(labels, len(features)).cpu()
+    require_sizes(dim=dim)
+    if len(_class_sizes(labels)) < 2 or not _class_sizes(labels).all():
+        raise ValueError("labels: expected two classes or more, numbered from 0 without a gap")
+    if features.detach().abs().max() > torch.finfo(torch.float32).max:
+        raise ValueError("features: expected numbers that float32 can hold, got larger ones")
+    points = features.detach().cpu().double()
     mean = points.mean(dim=0)
     points = points - mean
+    size = points.abs().max()
+    unit = (
+        size.where(size > 0, 1).log2().floor().exp2()
+    )  # a power of two: nothing is rounded, no square vanishes
+    points = points / unit
     alive = points.abs().amax(dim=0) > 0  # (D,)
     if not alive.any():
         return torch.zeros(1, len(mean)), mean.float()
@@ -187,7 +202,11 @@ def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, T
         columns = torch.from_numpy(np.array(model.scalings_[:, :most])).T
     largest = columns.gather(1, columns.abs().argmax(dim=1, keepdim=True))
     projection = torch.zeros(max(len(columns), 1), len(mean), dtype=torch.float64)
-    projection[: len(columns), alive] = columns * largest.sign()
+    projection[: len(columns), alive] = columns * largest.sign() / unit
+    if not torch.isfinite(projection.float()).all():
+        raise ValueError(
+            "features: expected a spread that float32 can whiten, got a smaller one; scale them up"
+        )
     return projection.float(), mean.float()
 
 
@@ -205,9 +224,15 @@ def decision_matrix(z: Tensor, subclass: Tensor, centres: Tensor) -> Tensor:
     Returns:
         `(G, G)`, rows sum to 1.
 
+    Raises:
+        ValueError: for bad shapes, NaN, or a sub-class out of range.
+
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
+    require_embeddings(z, "z")
+    require_embeddings(centres, "centres")
     number = len(centres)
+    subclass = as_labels(subclass, len(z), number, name="subclass")
     dtype = wide(z)  # counts are beyond float16
     z, centres = z.to(dtype), centres.to(dtype)
     count = torch.bincount(subclass, minlength=number).to(dtype)  # (G,)
@@ -220,6 +245,13 @@ def decision_matrix(z: Tensor, subclass: Tensor, centres: Tensor) -> Tensor:
     winner = pairwise_distances(centres, prototypes).argmin(dim=1)  # (G,)
     on_centres = torch.nn.functional.one_hot(winner, number).to(z.dtype)
     return torch.where(count[:, None] > 0, table / count.clamp(min=1)[:, None], on_centres)
+
+
+def _class_sizes(labels: Tensor) -> Tensor:
+    """Regions of each class, `(C,)`; ValueError for numbers beyond the number of regions, which leave classes empty."""
+    if labels.max() >= len(labels):
+        raise ValueError(f"labels: expected classes numbered from 0 without a gap, got {labels.max().item()}")
+    return torch.bincount(labels)
 
 
 def _class_centres(z: Tensor, k: int, seed: int, iterations: int) -> Tensor:

@@ -38,11 +38,11 @@ def pooling_map(net: nn.Module) -> Callable[[Tensor], Tensor]:
 
     @torch.inference_mode()
     def look(images: Tensor) -> Tensor:
-        device = next(net.parameters(), images).device
+        weight = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
         was_training = net.training
         net.eval()
         try:
-            weights = net.pooling.pool(net.features(to_float(images.to(device)).float())).weights
+            weights = net.pooling.pool(net.features(to_float(images).to(weight))).weights
         finally:
             net.train(was_training)
         return weights.float().cpu()
