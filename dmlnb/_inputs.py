@@ -15,12 +15,20 @@ from torch import Tensor, nn
 
 def require_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
     """Raise ValueError unless `embeddings` is a finite floating-point matrix (N, d) with N, d >= 1."""
-    if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point():
-        got = embeddings.dtype if isinstance(embeddings, Tensor) else type(embeddings).__name__
-        raise ValueError(f"{name}: expected a floating-point tensor, got {got}")
+    require_floats(**{name: embeddings})
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(f"{name}: expected shape (N, d) with N, d >= 1, got {tuple(embeddings.shape)}")
     require_finite_values(embeddings, name)
+
+
+def require_floats(*, finite: bool = False, **tensors: Tensor) -> None:
+    """Raise ValueError unless each of the arguments, given by name, is a floating-point tensor; finite if asked."""
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise ValueError(f"{name}: expected a floating-point tensor, got {got}")
+        if finite and tensor.numel():
+            require_finite_values(tensor, name)
 
 
 def require_finite_values(tensor: Tensor, name: str) -> None:
@@ -36,11 +44,13 @@ def require_labels(
     as_labels(labels, num_rows, num_classes, name)
 
 
-def as_labels(labels: Tensor, num_rows: int, num_classes: int | None = None, name: str = "labels") -> Tensor:
+def as_labels(
+    labels: Tensor, num_rows: int | None, num_classes: int | None = None, name: str = "labels"
+) -> Tensor:
     """The labels as int64, from integers of any width.
 
     Raises:
-        ValueError: unless they are an integer vector (num_rows,) in 0 .. num_classes - 1.
+        ValueError: unless they are an integer vector (num_rows,), of any length for None, in 0 .. num_classes - 1.
     """
     whole = isinstance(labels, Tensor) and not (
         labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
@@ -48,8 +58,9 @@ def as_labels(labels: Tensor, num_rows: int, num_classes: int | None = None, nam
     if not whole:
         got = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
         raise ValueError(f"{name}: expected an integer tensor, got {got}")
-    if labels.shape != (num_rows,):
-        raise ValueError(f"{name}: expected shape ({num_rows},), one label a row, got {tuple(labels.shape)}")
+    if labels.ndim != 1 or len(labels) != (len(labels) if num_rows is None else num_rows):
+        length = "N" if num_rows is None else num_rows
+        raise ValueError(f"{name}: expected shape ({length},), one label a row, got {tuple(labels.shape)}")
     labels = labels.long()  # torch cannot compare unsigned integers of 16, 32 and 64 bits
     if traced() or not len(labels):
         return labels
@@ -59,6 +70,14 @@ def as_labels(labels: Tensor, num_rows: int, num_classes: int | None = None, nam
     if num_classes is not None and high >= num_classes:
         raise ValueError(f"{name}: expected labels < {num_classes}, got {high}")
     return labels
+
+
+def as_vector(values: object, name: str) -> Tensor:
+    """A tensor from an array or a list of numbers; ValueError for anything else."""
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name}: expected numbers, got {type(values).__name__}") from None
 
 
 def as_int(number: int, name: str, least: int = 1) -> int:
@@ -86,6 +105,13 @@ def require_not_negative(**numbers: float) -> None:
     for name, number in numbers.items():
         if not _is_number(number) or not 0 <= number < math.inf:
             raise ValueError(f"{name}: expected a finite number >= 0, got {number!r}")
+
+
+def require_shares(**numbers: float) -> None:
+    """Raise ValueError unless each of the numbers, given by name, is in 0 .. 1."""
+    for name, number in numbers.items():
+        if not _is_number(number) or not 0 <= number <= 1:
+            raise ValueError(f"{name}: expected a share in 0 .. 1, got {number!r}")
 
 
 def require_finite(**numbers: float) -> None:

@@ -4,9 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from dmlnb._inputs import require_finite, require_floats
+
 
 def to_float(images: Tensor) -> Tensor:
     """Grey levels 0 .. 255 -> float32 in -0.5 .. 0.5; floating-point images pass unchanged."""
+    if not isinstance(images, Tensor) or images.is_complex():
+        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise ValueError(f"images: expected a tensor of numbers, got {got}")
     return images if images.is_floating_point() else images.float() / 255 - 0.5
 
 
@@ -30,7 +35,9 @@ def augment(
 
     Taught in notebook 00.
     """
-    if images.ndim != 4 or not images.is_floating_point():
+    require_floats(images=images)
+    require_finite(angle=angle, scale=scale, shift=shift, contrast=contrast)
+    if images.ndim != 4 or 0 in images.shape or not images.is_floating_point():
         raise ValueError(
             f"images: expected float of shape (B, c, S, S), got {images.dtype} {tuple(images.shape)}"
         )

@@ -10,6 +10,8 @@ from numbers import Integral
 import numpy as np
 import torch
 
+from dmlnb._inputs import require_not_negative, require_shares
+
 _SPLITS = ("train", "validation", "test")
 
 
@@ -68,8 +70,10 @@ class TokenBags(torch.utils.data.Dataset):
         num_classes, per_class, bag_size, dim, seed = map(int, (num_classes, per_class, bag_size, dim, seed))
         if not 1 <= num_classes <= len(combinations) // 3:
             raise ValueError(f"num_classes: expected 1 .. {len(combinations) // 3}, got {num_classes}")
-        if not 0 <= nuisance <= 1 or noise < 0 or min(per_class, bag_size, dim) < 1 or seed < 0:
-            raise ValueError("nuisance, noise, per_class, bag_size, dim, seed: out of range")
+        require_shares(nuisance=nuisance)
+        require_not_negative(noise=noise)
+        if min(per_class, bag_size, dim) < 1 or seed < 0:
+            raise ValueError("per_class, bag_size, dim, seed: out of range")
         world = np.random.default_rng([seed, 0])
         centres = world.normal(size=(18, dim))  # 12 attributes, 6 nuisance
         centres /= np.linalg.norm(centres, axis=1, keepdims=True)

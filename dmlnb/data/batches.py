@@ -12,7 +12,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_labels
+from dmlnb._inputs import as_int, as_vector, require_labels
 
 
 class ClassBatches(Sequence[Tensor]):
@@ -50,7 +50,7 @@ class ClassBatches(Sequence[Tensor]):
         *,
         seed: int = 0,
     ):
-        labels = torch.as_tensor(labels)
+        labels = labels if isinstance(labels, Tensor) else as_vector(labels, "labels")
         require_labels(labels, labels.numel())
         labels = labels.cpu().long()
         sizes = classes_per_batch, samples_per_class, num_batches
@@ -72,7 +72,7 @@ class ClassBatches(Sequence[Tensor]):
                 UserWarning,
                 stacklevel=2,
             )
-        generator = torch.Generator().manual_seed(int(seed))
+        generator = torch.Generator().manual_seed(as_int(seed, "seed", least=-(2**63)))
         # A class round must not end inside a batch with a class twice: batches are cut from each round separately.
         per_round = len(classes) // classes_per_batch
         rounds = -(-num_batches // per_round)
@@ -129,8 +129,7 @@ class DisjointHalves(Sequence[tuple[Tensor, Tensor]]):
         *,
         seed: int = 0,
     ):
-        if not isinstance(classes_per_half, Integral) or classes_per_half < 1:
-            raise ValueError(f"classes_per_half: expected a whole number >= 1, got {classes_per_half}")
+        classes_per_half = as_int(classes_per_half, "classes_per_half")
         self.batches = ClassBatches(labels, 2 * classes_per_half, samples_per_class, num_batches, seed=seed)
         self.short_classes = self.batches.short_classes
 

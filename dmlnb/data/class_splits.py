@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_labels
+from dmlnb._inputs import as_int, as_vector, require_labels
 
 
 class ClassSplit(NamedTuple):
@@ -70,7 +70,7 @@ def class_folds(labels: Tensor, folds: int = 4, *, seed: int | None = 0) -> list
         ValueError: if there are fewer classes than folds.
     """
     classes = _classes(labels, seed)
-    if folds != int(folds) or not 2 <= folds <= len(classes):
+    if not 2 <= as_int(folds, "folds", least=0) <= len(classes):
         raise ValueError(f"folds: expected 2 .. {len(classes)}, the classes there are, got {folds}")
     chunks = torch.tensor_split(classes, int(folds))
     rest = [torch.cat([c for j, c in enumerate(chunks) if j != i]) for i in range(len(chunks))]
@@ -78,9 +78,13 @@ def class_folds(labels: Tensor, folds: int = 4, *, seed: int | None = 0) -> list
 
 
 def _classes(labels: Tensor, seed: int | None) -> Tensor:
-    labels = torch.as_tensor(labels)
+    labels = labels if isinstance(labels, Tensor) else as_vector(labels, "labels")
     require_labels(labels, labels.numel())
     classes = labels.cpu().long().unique()
     if seed is None:
         return classes
-    return classes[torch.randperm(len(classes), generator=torch.Generator().manual_seed(int(seed)))]
+    return classes[
+        torch.randperm(
+            len(classes), generator=torch.Generator().manual_seed(as_int(seed, "seed", least=-(2**63)))
+        )
+    ]

@@ -28,6 +28,10 @@ from dmlnb.data.map_file import ROWS, fill, make_record, one_at_a_time, read_rec
 
 def mirrored(images: Tensor) -> Tensor:
     """Images `(B, c, H, W)` with left and right exchanged; a view for `FeatureMaps.compute`."""
+    if not isinstance(images, Tensor) or images.ndim != 4:
+        raise ValueError(
+            f"images: expected a tensor (B, c, H, W), got {getattr(images, 'shape', type(images).__name__)}"
+        )
     return images.flip(-1)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dmlnb._inputs import as_int
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -105,8 +107,7 @@ def photo_transforms(
     import torch
     from torchvision.transforms import v2
 
-    if size != int(size) or size < 1:
-        raise ValueError(f"size: expected a whole number of pixels >= 1, got {size}")
+    size = as_int(size, "size")
     if len(mean) != 3 or len(std) != 3 or not min(std) > 0:
         raise ValueError(f"mean, std: expected three numbers each, std > 0, got {mean}, {std}")
     if not 0 < scale[0] <= scale[1] <= 1:

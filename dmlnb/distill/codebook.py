@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import (
     as_int,
+    as_labels,
     from_rank_0,
     no_autocast,
     require_embeddings,
@@ -81,6 +82,8 @@ class Codebook(nn.Module):
         super().__init__()
         require_embeddings(centres, "centres")
         require_positive(inverse_temperature=inverse_temperature)
+        if not torch.isfinite(4 * centres.detach().float().square().sum(dim=1)).all():
+            raise ValueError("centres: expected squared distances that float32 can hold, got larger ones")
         self.inverse_temperature = inverse_temperature
         self.register_buffer("centres", centres.detach().clone())
 
@@ -139,9 +142,18 @@ def perplexity(assignment: Tensor, k: int) -> float:
         assignment: integers in 0 .. k - 1, any shape.
         k: number of codes.
 
+    Raises:
+        ValueError: for anything but integers in 0 .. k - 1, or none.
+
     Taught in notebook 06.
     """
-    shares = torch.bincount(assignment.flatten().cpu(), minlength=k).double() / assignment.numel()
+    as_int(k, "k")
+    if not isinstance(assignment, Tensor) or not assignment.numel():
+        raise ValueError(
+            f"assignment: expected a tensor of integers, not empty, got {type(assignment).__name__}"
+        )
+    assignment = as_labels(assignment.flatten(), assignment.numel(), k, name="assignment")
+    shares = torch.bincount(assignment.cpu(), minlength=int(k)).double() / assignment.numel()
     return float(torch.exp(-torch.xlogy(shares, shares).sum()))
 
 

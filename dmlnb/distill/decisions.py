@@ -20,7 +20,7 @@ from dmlnb._inputs import (
     widest,
 )
 from dmlnb.distill.codebook import kmeans
-from dmlnb.distill.discriminants import discriminants
+from dmlnb.distill.discriminants import class_sizes, discriminants
 from dmlnb.geometry import pairwise_distances
 
 
@@ -101,7 +101,7 @@ class DecisionTemplates(nn.Module):
         require_embeddings(features, "features")
         labels = as_labels(labels, len(features)).cpu()
         require_sizes(subclasses=subclasses, lda_dim=lda_dim)
-        counts = torch.bincount(labels)
+        counts = class_sizes(labels)
         if len(counts) < 2:
             raise ValueError("labels: expected two classes or more, got one")
         if counts.min() < subclasses:
@@ -164,9 +164,15 @@ def decision_matrix(z: Tensor, subclass: Tensor, centres: Tensor) -> Tensor:
     Returns:
         `(G, G)`, rows sum to 1.
 
+    Raises:
+        ValueError: for bad shapes, NaN, or a sub-class out of range.
+
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
+    require_embeddings(z, "z")
+    require_embeddings(centres, "centres")
     number = len(centres)
+    subclass = as_labels(subclass, len(z), number, name="subclass")
     dtype = wide(z)  # counts are beyond float16
     z, centres = z.to(dtype), centres.to(dtype)
     count = torch.bincount(subclass, minlength=number).to(dtype)  # (G,)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmlnb._inputs import as_labels, require_embeddings, require_sizes
+
 
 def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Linear discriminant analysis by scikit-learn: $A^\\top$ `(r, D)` and the mean `(D,)`.
@@ -19,13 +21,28 @@ def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, T
         labels: `(N,)` in 0 .. C - 1, each class there, C >= 2.
         dim: columns kept, cut to what there are, at most min(C - 1, D).
 
+    Raises:
+        ValueError: for bad shapes, NaN, or a class without features.
+
     Source: [gorgun2023letkd] (the same solver). Taught in notebook 06.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    points, labels = features.detach().cpu().double(), labels.cpu().long()
+    require_embeddings(features, "features")
+    labels = as_labels(labels, len(features)).cpu()
+    require_sizes(dim=dim)
+    if len(class_sizes(labels)) < 2 or not class_sizes(labels).all():
+        raise ValueError("labels: expected two classes or more, numbered from 0 without a gap")
+    if features.detach().abs().max() > torch.finfo(torch.float32).max:
+        raise ValueError("features: expected numbers that float32 can hold, got larger ones")
+    points = features.detach().cpu().double()
     mean = points.mean(dim=0)
     points = points - mean
+    size = points.abs().max()
+    unit = (
+        size.where(size > 0, 1).log2().floor().exp2()
+    )  # a power of two: nothing is rounded, no square vanishes
+    points = points / unit
     alive = points.abs().amax(dim=0) > 0  # (D,)
     if not alive.any():
         return torch.zeros(1, len(mean)), mean.float()
@@ -42,5 +59,16 @@ def discriminants(features: Tensor, labels: Tensor, dim: int) -> tuple[Tensor, T
         columns = torch.from_numpy(np.array(model.scalings_[:, :most])).T
     largest = columns.gather(1, columns.abs().argmax(dim=1, keepdim=True))
     projection = torch.zeros(max(len(columns), 1), len(mean), dtype=torch.float64)
-    projection[: len(columns), alive] = columns * largest.sign()
+    projection[: len(columns), alive] = columns * largest.sign() / unit
+    if not torch.isfinite(projection.float()).all():
+        raise ValueError(
+            "features: expected a spread that float32 can whiten, got a smaller one; scale them up"
+        )
     return projection.float(), mean.float()
+
+
+def class_sizes(labels: Tensor) -> Tensor:
+    """Regions of each class, `(C,)`; ValueError for numbers beyond the number of regions, which leave classes empty."""
+    if labels.max() >= len(labels):
+        raise ValueError(f"labels: expected classes numbered from 0 without a gap, got {labels.max().item()}")
+    return torch.bincount(labels)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dmlnb._inputs import require_reading
+from dmlnb._inputs import as_labels, require_not_negative, require_reading
 from dmlnb.distill.codebook import Codebook
 from dmlnb.losses.distillation import template_kl
 
@@ -37,8 +37,7 @@ class LetKDLoss(nn.Module):
 
     def __init__(self, targets: Mapping[int | str, nn.Module], weight: float = 1.0):
         super().__init__()
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"weight: expected a number >= 0, got {weight}")
+        require_not_negative(weight=weight)
         self.targets = nn.ModuleDict({str(stage): wanted for stage, wanted in targets.items()})
         self.weight = weight
 
@@ -46,6 +45,7 @@ class LetKDLoss(nn.Module):
         require_reading(reading, "logits", "source")
         self._require_stages(reading.scores, "KD layers of the student")
         self._require_stages(reading.source.maps, "maps of the teacher")
+        labels = as_labels(labels, len(reading.logits), reading.logits.shape[1])
         loss = cross_entropy(reading.logits, labels)
         for stage, wanted in self.targets.items():
             features = reading.source.maps[stage]  # (B, D, H, W) of the teacher

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from matplotlib.path import Path
 from scipy.linalg import orthogonal_procrustes
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, wide
+from dmlnb._inputs import as_int, as_vector, require_embeddings, wide
 from dmlnb.explore.figures import to_numpy
 from dmlnb.explore.maps import FEWEST_POINTS, MOST_POINTS, project
 from dmlnb.explore.names import chosen_rows, names_of, whole_numbers
@@ -112,14 +111,17 @@ class EmbeddingAtlas:
         for name, values in self.scores.items():
             if values.shape != (len(self),):
                 raise ValueError(f"scores[{name!r}]: expected shape ({len(self)},), got {values.shape}")
-        self._own = None if coordinates is None else to_numpy(coordinates).astype(float)
+        self._own = None if coordinates is None else to_numpy(coordinates)
+        if self._own is not None and self._own.dtype.kind not in "iuf":
+            raise ValueError(f"coordinates: expected numbers, got {self._own.dtype}")
+        self._own = None if coordinates is None else self._own.astype(float)
         if self._own is not None and self._own.shape != (len(self), 2):
             raise ValueError(f"coordinates: expected shape ({len(self)}, 2), got {self._own.shape}")
         if self._own is not None and not np.isfinite(self._own).all():
             raise ValueError("coordinates: expected finite numbers, got NaN or infinity")
         self.projections = [OWN] * (self._own is not None) + ["PCA"]
         self.projections += ["UMAP"] * (FEWEST_POINTS <= len(self) <= MOST_POINTS)
-        self.seed = seed
+        self.seed = as_int(seed, "seed", least=0)
         self._points: dict[tuple[str, str], np.ndarray] = {}
         self._hits: dict[str, np.ndarray] = {}
 
@@ -207,10 +209,8 @@ class EmbeddingAtlas:
         return self._rows[name]
 
     def _checked(self, rows, name: str, among: int) -> Tensor:
-        rows, argument = (
-            torch.as_tensor(to_numpy(rows)),
-            f"embeddings[{name!r}]" if among > 1 else "embeddings",
-        )
+        argument = f"embeddings[{name!r}]" if among > 1 else "embeddings"
+        rows = as_vector(to_numpy(rows), argument)
         require_embeddings(rows, argument)
         if len(rows) != len(self):
             got = f"{len(self)} labels for {len(rows)} {argument}"

@@ -39,9 +39,9 @@ def pooling_map(net: nn.Module) -> Callable[[Tensor], Tensor]:
 
     @torch.inference_mode()
     def look(images: Tensor) -> Tensor:
-        device = next(net.parameters(), images).device
+        weight = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
         with evaluating(net):
-            weights = net.pooling.pool(net.features(to_float(images.to(device)).float())).weights
+            weights = net.pooling.pool(net.features(to_float(images).to(weight))).weights
         return weights.float().cpu()
 
     return look

@@ -143,7 +143,7 @@ def _to_bytes(array: np.ndarray, range: Range, name: str) -> np.ndarray:
             )
         shares = array.astype(np.float32) / top
     else:
-        shares = _shares(array.astype(np.float32), range)
+        shares = _shares(array.astype(np.result_type(array, np.float32)), range)
     return (shares.clip(0, 1) * 255).round().astype(np.uint8)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import as_labels, require_embeddings, require_finite_values, wide, widest
+from dmlnb._inputs import as_int, as_labels, require_embeddings, require_floats, wide, widest
 from dmlnb.geometry.distances import pairwise_distances
 
 _BLOCK = 1 << 22  # distances at a time
@@ -31,26 +31,27 @@ def greedy_k_center(pool: Tensor, current: Tensor, k: int) -> Tensor:
 
     Taught in notebook 04.
     """
+    require_floats(pool=pool, current=current, finite=True)
     if pool.ndim != 3 or current.ndim != 3 or pool.shape[::2] != current.shape[::2]:
         raise ValueError(
             "pool, current: expected (C, b, D) and (C, K0, D), "
             f"got {tuple(pool.shape)} and {tuple(current.shape)}"
         )
-    for name, vectors in (("pool", pool), ("current", current)):
-        if not vectors.is_floating_point():
-            raise ValueError(f"{name}: expected finite floating point, got {vectors.dtype}")
-        if vectors.numel():
-            require_finite_values(vectors, name)
-    if not 1 <= k <= pool.shape[1]:
+    if not 1 <= as_int(k, "k", least=0) <= pool.shape[1]:
         raise ValueError(f"k: expected 1 .. {pool.shape[1]} (candidates a class), got {k}")
     dtype = wide(pool, current)
     pool, current = pool.to(dtype), current.to(dtype)
+    size = torch.cat([part.abs().amax(dim=2) for part in (pool, current)], dim=1).amax(dim=1)  # (C,)
+    unit = (
+        torch.where(size > 0, size, 1).log2().floor().exp2()[:, None, None]
+    )  # a power of two: nothing is rounded
+    pool, current = pool / unit, current / unit  # and no square overflows
     rows = torch.arange(len(pool), device=pool.device)
     nearest = pool.new_full(pool.shape[:2], torch.inf)  # (C, b) squared distance to the nearest centre
     for centre in current.unbind(dim=1):
         nearest = torch.minimum(nearest, (pool - centre[:, None]).square().sum(dim=2))
     picks = []
-    for _ in range(k):
+    for _ in range(int(k)):
         farthest = nearest.argmax(dim=1)  # (C,)
         picks.append(farthest)
         nearest = torch.minimum(nearest, (pool - pool[rows, farthest][:, None]).square().sum(dim=2))
@@ -75,6 +76,7 @@ def cover_radius(points: Tensor, centres: Tensor) -> Tensor:
 
     Taught in notebooks 01 and 04.
     """
+    require_floats(points=points, centres=centres, finite=True)
     if points.ndim != 2 or centres.ndim != 2 or 0 in points.shape or 0 in centres.shape:
         raise ValueError(
             "points, centres: expected (N, D) and (K, D), not empty, "
@@ -127,6 +129,7 @@ def proxy_cover(embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
     Source: the bound on the generalisation of proxy losses in [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_embeddings(embeddings)
+    require_floats(proxies=proxies, finite=True)
     if proxies.ndim != 3 or 0 in proxies.shape or proxies.shape[2] != embeddings.shape[1]:
         raise ValueError(
             f"proxies: expected (C, K, {embeddings.shape[1]}), not empty, got {tuple(proxies.shape)}"
@@ -159,6 +162,7 @@ def proxy_spread(proxies: Tensor) -> Tensor:
 
     Taught in notebook 04.
     """
+    require_floats(proxies=proxies, finite=True)
     if proxies.ndim != 3 or 0 in proxies.shape:
         raise ValueError(f"proxies: expected (C, K, d), not empty, got {tuple(proxies.shape)}")
     return pairwise_distances(proxies, proxies).flatten(1).amax(dim=1)

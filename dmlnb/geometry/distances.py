@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import no_autocast, traced, wide
+from dmlnb._inputs import no_autocast, require_floats, traced, wide
 
 FEW = 16  # coordinates up to which differences are as fast as a matrix product,
 SMALL = 1 << 19  # and so they are up to this many differences in all
@@ -148,6 +148,7 @@ class _Distances(torch.autograd.Function):
 
 
 def _require_same_space(a: Tensor, b: Tensor) -> None:
+    require_floats(a=a, b=b)
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-1]:
         raise ValueError(
             f"a, b: expected (..., N, d) and (..., M, d), got {tuple(a.shape)} and {tuple(b.shape)}"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import wide
+from dmlnb._inputs import require_floats, wide
 
 
 def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
@@ -19,10 +19,15 @@ def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     Returns:
         As `v`.
 
+    Raises:
+        ValueError: for no floating-point tensor.
+
     Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code).
     """
-    norm = torch.linalg.vector_norm(v, dim=dim, keepdim=True, dtype=wide(v))
-    return (v / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)
+    require_floats(v=v)
+    rows = _of_ordinary_size(v, dim)
+    norm = torch.linalg.vector_norm(rows, dim=dim, keepdim=True)
+    return (rows / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)
 
 
 def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
@@ -38,13 +43,11 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
         As `v`.
 
     Raises:
-        ValueError: for any other `how`.
+        ValueError: for any other `how`, or no floating-point tensor.
     """
+    require_floats(v=v)
     if how == "sphere":
-        rows = v.to(wide(v))
-        size = rows.detach().abs().amax(dim=-1, keepdim=True)  # squares beyond 1e15 or below 1e-15 need care
-        extreme = ((size > 1e15) & (size < torch.inf)) | ((size < 1e-15) & (size > 0))
-        rows = rows / torch.where(extreme, size, torch.ones_like(size))
+        rows = _of_ordinary_size(v, -1, tiny=1e-15)
         norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
         return (rows / torch.where(norm > 0, norm, torch.ones_like(norm))).to(v.dtype)
     if how == "ball":
@@ -52,3 +55,11 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
     if how is None:
         return v
     raise ValueError(f"normalize, how: expected 'sphere', 'ball' or None, got {how!r}")
+
+
+def _of_ordinary_size(v: Tensor, dim: int, tiny: float = 0.0) -> Tensor:
+    """Vectors, at least float32, whose squares neither overflow nor vanish: those beyond are divided by their size."""
+    rows = v.to(wide(v))
+    size = rows.detach().abs().amax(dim=dim, keepdim=True)
+    extreme = ((size > 1e15) & (size < torch.inf)) | ((size < tiny) & (size > 0))
+    return rows / torch.where(extreme, size, torch.ones_like(size))

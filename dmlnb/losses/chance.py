@@ -19,7 +19,13 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import require_labels
+from dmlnb._inputs import (
+    require_embeddings,
+    require_labels,
+    require_not_negative,
+    require_positive,
+    require_sizes,
+)
 
 
 class ChanceConstrainedLoss(nn.Module):
@@ -67,13 +73,9 @@ class ChanceConstrainedLoss(nn.Module):
         normalize: str | None = "ball",
     ):
         super().__init__()
-        sizes = (num_classes, proxies_per_class, dim)
-        if min(sizes) < 1:
-            raise ValueError(f"num_classes, proxies_per_class, dim: expected numbers >= 1, got {sizes}")
-        if not pair_weight >= 0 or not proxy_weight > 0:
-            raise ValueError(
-                f"pair_weight, proxy_weight: expected >= 0 and > 0, got {pair_weight} and {proxy_weight}"
-            )
+        require_sizes(num_classes=num_classes, proxies_per_class=proxies_per_class, dim=dim)
+        require_not_negative(pair_weight=pair_weight)
+        require_positive(proxy_weight=proxy_weight)
         if normalize not in ("ball", "sphere", None):
             raise ValueError(f"normalize: expected 'ball', 'sphere' or None, got {normalize!r}")
         self.compares_pairs = "references" in inspect.signature(base).parameters
@@ -81,10 +83,13 @@ class ChanceConstrainedLoss(nn.Module):
             raise ValueError("pair_weight: expected 0 with a proxy loss, which has no form between samples")
         self.base, self.normalize = base, normalize
         self.pair_weight, self.proxy_weight = pair_weight, proxy_weight
-        self.proxies = nn.Parameter(torch.randn(sizes) / dim**0.5)  # norm about 1
+        self.proxies = nn.Parameter(
+            torch.randn(num_classes, proxies_per_class, dim) / dim**0.5
+        )  # norm about 1
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         classes, per_class, _ = self.proxies.shape
+        require_embeddings(embeddings)
         require_labels(labels, len(embeddings), classes)
         if not self.compares_pairs:
             return self.proxy_weight * self.base(embeddings, labels, self.proxies, normalize=self.normalize)
@@ -136,8 +141,7 @@ class ProximalAnchor(nn.Module):
 
     def set_strength(self, strength: float) -> None:
         """Let λ be `strength`."""
-        if not strength >= 0:
-            raise ValueError(f"strength: expected a number >= 0, got {strength}")
+        require_not_negative(strength=strength)
         self.strength.fill_(strength)
 
     def move(self) -> None:

@@ -3,7 +3,15 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import as_labels, require_embeddings, require_finite, require_positive, traced, wide
+from dmlnb._inputs import (
+    as_labels,
+    require_embeddings,
+    require_finite,
+    require_floats,
+    require_positive,
+    traced,
+    wide,
+)
 from dmlnb.geometry import pairwise_distances
 
 
@@ -66,6 +74,7 @@ def violation_rate(terms: Tensor, threshold: float) -> Tensor:
     Source: [gurbuz2024ccp]. Taught in notebook 04.
     """
     require_positive(threshold=threshold)
+    require_floats(terms=terms, finite=True)
     if terms.ndim != 2 or 0 in terms.shape or not (traced() or (terms >= 0).all()):
         raise ValueError(f"terms: expected (A, N), not empty, not negative, got {tuple(terms.shape)}")
     return (terms >= threshold).to(wide(terms)).mean(dim=1)

@@ -28,6 +28,7 @@ from dmlnb._inputs import (
     require_embeddings,
     require_positive,
     require_reading,
+    require_shares,
     require_sizes,
     traced,
     wide,
@@ -56,7 +57,7 @@ def class_halves(labels: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(
             "halves: expected a pair of index tensors where torch compiles, exports or transforms, got None"
         )
-    classes, number = as_labels(labels, len(labels)).unique(return_inverse=True)
+    classes, number = as_labels(labels, None).unique(return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"labels: expected at least two classes in the batch, got {len(classes)}")
     rows = torch.arange(len(labels), device=labels.device)
@@ -193,8 +194,7 @@ class JointLoss(nn.Module):
         weight: float = 0.1,
     ):
         super().__init__()
-        if not 0 <= weight <= 1:
-            raise ValueError(f"weight: expected a share in 0 .. 1, got {weight}")
+        require_shares(weight=weight)
         self.metric, self.auxiliary, self.weight = metric, auxiliary, weight
 
     def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softmax
 
-from dmlnb._inputs import require_embeddings, require_map, require_positive, traced, wide
+from dmlnb._inputs import require_embeddings, require_floats, require_map, require_positive, traced, wide
 
 
 def template_kl(scores: Tensor, targets: Tensor) -> Tensor:
@@ -27,6 +27,7 @@ def template_kl(scores: Tensor, targets: Tensor) -> Tensor:
 
     Source: [gorgun2023letkd]. Taught in notebook 06.
     """
+    require_floats(scores=scores, targets=targets)
     if scores.ndim != 4 or scores.shape != targets.shape or 0 in scores.shape:
         raise ValueError(
             f"scores, targets: expected one shape (B, K, H, W), got {tuple(scores.shape)}, {tuple(targets.shape)}"

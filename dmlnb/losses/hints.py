@@ -11,10 +11,11 @@ gradient. A reading holds the maps, here for `train(Beside(target, source).read,
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from dmlnb._inputs import wide
+from dmlnb._inputs import require_map, wide
 
 
 class FitNetLoss(nn.Module):
@@ -84,6 +85,8 @@ class AttentionTransferLoss(nn.Module):
 def attention_map(features: Tensor) -> Tensor:
     """Energy of each place, as a unit vector: `(B, C, H, W) -> (B, H W)`; zeros stay zeros."""
     features = features.to(wide(features)).flatten(2)  # (B, C, H W)
+    size = features.detach().abs().amax(dim=(1, 2), keepdim=True)  # of each image: squares must not overflow
+    features = features / torch.where(size > 1e8, size, torch.ones_like(size))
     return nn.functional.normalize(features.square().mean(dim=1), dim=1)
 
 
@@ -94,7 +97,9 @@ def _require_maps(target_maps: Sequence[Tensor], source_maps: Sequence[Tensor], 
             f"got {len(target_maps)} and {len(source_maps)}"
         )
     for t, s in zip(target_maps, source_maps, strict=True):
-        if t.ndim != 4 or s.ndim != 4 or t.shape[0] != s.shape[0] or t.shape[2:] != s.shape[2:]:
+        require_map(t, name="target_maps", finite=True)
+        require_map(s, name="source_maps", finite=True)
+        if t.shape[0] != s.shape[0] or t.shape[2:] != s.shape[2:]:
             raise ValueError(
                 "target_maps, source_maps: expected (B, C, H, W) that agree in all but C, "
                 f"got {tuple(t.shape)} and {tuple(s.shape)}"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb import geometry
-from dmlnb._inputs import require_labels
+from dmlnb._inputs import as_int, require_labels, require_positive, require_sizes
 from dmlnb.losses.chance import ChanceConstrainedLoss, ProximalAnchor
 
 
@@ -85,11 +85,9 @@ class AlternatingProjection(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        if min(pool, patience, 1 if longest is None else longest) < 1 or not decay > 0:
-            raise ValueError(
-                "pool, patience, longest, decay: expected numbers >= 1 and decay > 0, "
-                f"got {pool}, {patience}, {longest}, {decay}"
-            )
+        require_sizes(pool=pool, patience=patience, longest=1 if longest is None else longest)
+        require_positive(decay=decay)
+        seed = as_int(seed, "seed", least=0)
         classes = len(loss.proxies)
         require_labels(labels, len(labels), classes)
         self.counts = torch.bincount(labels.cpu(), minlength=classes)  # (C,)

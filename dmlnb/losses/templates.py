@@ -14,7 +14,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dmlnb._inputs import require_labels, require_map, require_reading, wide
+from dmlnb._inputs import as_int, as_labels, require_map, require_not_negative, require_reading, wide
 
 
 def class_template_loss(
@@ -43,18 +43,18 @@ def class_template_loss(
 
     Source: the idea [gorgun2022template]; this form is our reconstruction. Taught in notebook 05.
     """
-    require_map(scores, name="scores")
+    require_map(scores, name="scores", finite=True)
     if variant not in ("dense", "pooled"):
         raise ValueError(f"variant: expected 'dense' or 'pooled', got {variant!r}")
-    if per_class < 1 or scores.shape[1] % per_class:
+    if scores.shape[1] % as_int(per_class, "per_class"):
         raise ValueError(f"per_class: expected a divisor of {scores.shape[1]} templates, got {per_class}")
-    require_labels(labels, len(scores), scores.shape[1] // per_class)
+    labels = as_labels(labels, len(scores), scores.shape[1] // per_class)
     scores = scores.to(wide(scores)).flatten(2)  # (B, K, n)
     if per_class > 1:
-        scores = scores.unflatten(1, (-1, per_class)).logsumexp(dim=2)  # (B, C, n)
+        scores = scores.unflatten(1, (-1, int(per_class))).logsumexp(dim=2)  # (B, C, n)
     if variant == "pooled":
-        return cross_entropy(scores.mean(dim=2), labels.long())
-    return cross_entropy(scores, labels.long()[:, None].expand(-1, scores.shape[2]))
+        return cross_entropy(scores.mean(dim=2), labels)
+    return cross_entropy(scores, labels[:, None].expand(-1, scores.shape[2]))
 
 
 class TemplateSupervision(nn.Module):
@@ -88,8 +88,7 @@ class TemplateSupervision(nn.Module):
         layers: Iterable[int | str] | None = None,
     ):
         super().__init__()
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"weight: expected a number >= 0, got {weight}")
+        require_not_negative(weight=weight)
         self.base, self.weight = base, weight
         self.settings = {"variant": variant, "per_class": per_class}
         self.layers = None if layers is None else [str(name) for name in layers]

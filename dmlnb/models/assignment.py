@@ -4,12 +4,13 @@ A region has a score for each of K templates. Besides them stands one more optio
 the same question, how much of the region each option gets; they differ in what they charge for an answer.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_positive, wide
+from dmlnb._inputs import require_finite, require_positive, wide
 
 
 class Assignment(NamedTuple):
@@ -46,6 +47,7 @@ def hard_assignment(scores: Tensor, no_match: float = 0.0, *, dim: int = -1) -> 
     Source: [gorgun2023letkd], supplement, which restates [gorgun2022template]. Taught in notebook 05.
     """
     _require_scores(scores, dim)
+    require_finite(no_match=no_match)
     best, winner = scores.max(dim=dim, keepdim=True)
     weights = torch.zeros_like(scores).scatter(dim, winner, (best > no_match).to(scores.dtype))
     return Assignment(weights, 1 - weights.sum(dim=dim))
@@ -75,6 +77,7 @@ def entropy_assignment(
     Source: as `hard_assignment`. Taught in notebook 05.
     """
     _require_scores(scores, dim)
+    require_finite(no_match=no_match)
     if sharpness == float("inf"):
         return hard_assignment(scores, no_match, dim=dim)
     require_positive(sharpness=sharpness)
@@ -113,6 +116,9 @@ def quadratic_assignment(
     """
     _require_scores(scores, dim)
     like_scores = dict(dtype=wide(scores), device=scores.device)
+    for name, number in {"gamma": gamma, "threshold": threshold}.items():
+        if not isinstance(number, Tensor | Real):
+            raise ValueError(f"{name}: expected a number or a tensor, got {number!r}")
     gamma, threshold = (torch.as_tensor(number, **like_scores) for number in (gamma, threshold))
     if not ((gamma > 0) & (gamma < torch.inf)).all():
         raise ValueError(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from dmlnb._inputs import require_sizes
 from dmlnb.models.stages import Stages
 
 
@@ -67,6 +68,7 @@ def small_resnet(in_channels: int = 1, widths: tuple[int, int, int, int] = (16, 
     """
     if len(widths) != 4 or min(widths) < 1:
         raise ValueError(f"widths: expected four positive channel counts, got {widths}")
+    require_sizes(in_channels=in_channels)
     stem, first, second, third = widths
     return Stages(
         nn.Conv2d(in_channels, stem, 5, stride=2, padding=2, bias=False),

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from dmlnb._inputs import require_map
+from dmlnb._inputs import as_int, require_map
 
 
 class CachedBackbone(nn.Module):
@@ -24,9 +24,7 @@ class CachedBackbone(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"channels: expected a number >= 1, got {channels}")
-        self.out_channels = channels
+        self.out_channels = as_int(channels, "channels")
 
     def forward(self, maps: Tensor) -> Tensor:
         require_map(maps, self.out_channels, "maps")

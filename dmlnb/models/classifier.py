@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import evaluating
+from dmlnb._inputs import as_int, evaluating, require_map, require_sizes
 from dmlnb.data import to_float
+from dmlnb.data.loading import require_images
 from dmlnb.models.reading import Reading, read
 from dmlnb.models.stages import Stages, read_layer
 
@@ -33,8 +34,7 @@ class StagedClassifier(nn.Module):
         self, stages: Stages, num_classes: int, kd_layers: Mapping[int | str, nn.Module] | None = None
     ):
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"num_classes: expected >= 1, got {num_classes}")
+        require_sizes(num_classes=num_classes)
         self.stages = stages
         self.kd_layers = nn.ModuleDict({str(stage): layer for stage, layer in (kd_layers or {}).items()})
         if unknown := set(self.kd_layers) - set(dict(stages.named_children())):
@@ -54,6 +54,7 @@ class StagedClassifier(nn.Module):
         """
         maps: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
+        require_map(images, name="images")
         x = images
         for name, stage in self.stages.named_children():
             x = read_layer(name, stage, x, maps, scores)  # (B, C, H, W)
@@ -83,13 +84,14 @@ def read_all(
 
     Taught in notebooks 03 and 06.
     """
-    if len(images) == 0:
-        raise ValueError("images: expected at least one, got none")
-    device = next(net.parameters(), images).device
+    batch_size = as_int(batch_size, "batch_size")
+    images = require_images(images)
+    weight = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
     names = [str(name) for name in maps]
     with evaluating(net):
         parts = [
-            _kept(read(net, to_float(chunk.to(device)).float()), names) for chunk in images.split(batch_size)
+            _kept(read(net, to_float(chunk.to(weight.device)).to(weight.dtype)), names)
+            for chunk in images.split(batch_size)
         ]
     return _joined(parts)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import evaluating, require_positive
+from dmlnb._inputs import as_int, evaluating
 from dmlnb.data import to_float
 from dmlnb.data.loading import load_batches, require_images
 
@@ -29,7 +29,7 @@ def embed(net: nn.Module, images: object, *, batch_size: int = 256, workers: int
 
     Taught in notebook 00.
     """
-    require_positive(batch_size=batch_size)
+    batch_size, workers = as_int(batch_size, "batch_size"), as_int(workers, "workers", least=0)
     owner = getattr(net, "__self__", net)  # net.features is a bound method of its network
     if not isinstance(owner, nn.Module):
         raise ValueError(f"net: expected a module or a method of one, got {type(net).__name__}")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from dmlnb._inputs import no_autocast, require_map, wide
+from dmlnb._inputs import no_autocast, require_finite, require_map, require_sizes, wide
 
 
 def channel_norm(z: Tensor) -> Tensor:
@@ -22,7 +22,9 @@ def channel_norm(z: Tensor) -> Tensor:
     Returns:
         `(B, 1, H, W)`.
     """
-    norm = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    size = z.detach().abs().amax(dim=1, keepdim=True)  # squares beyond 1e15 or below 1e-15 need care
+    size = torch.where(((size > 1e15) & (size < torch.inf)) | ((size < 1e-15) & (size > 0)), size, 1)
+    norm = torch.linalg.vector_norm(z / size, dim=1, keepdim=True) * size
     return torch.where(norm > 0, norm.clamp(min=1e-12), torch.ones_like(norm))
 
 
@@ -82,10 +84,8 @@ class KDLayer(nn.Module):
 
     def __init__(self, channels: int, num_templates: int, value_ratio: float = 1.0):
         super().__init__()
-        if channels < 1 or num_templates < 1:
-            raise ValueError(f"channels, num_templates: expected >= 1, got {channels}, {num_templates}")
-        if not abs(value_ratio) < float("inf"):
-            raise ValueError(f"value_ratio: expected a finite number, got {value_ratio}")
+        require_sizes(channels=channels, num_templates=num_templates)
+        require_finite(value_ratio=value_ratio)
         self.value_ratio = value_ratio
         self.templates = nn.Parameter(torch.randn(num_templates, channels) * (2 / channels) ** 0.5)  # (K, C)
         self.template_scale = nn.Parameter(torch.tensor(3.0))

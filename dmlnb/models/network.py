@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from dmlnb._inputs import require_floats, require_sizes
 from dmlnb.models.reading import Reading
 from dmlnb.models.stages import Stages
 
@@ -34,8 +35,7 @@ class EmbeddingNet(nn.Module):
 
     def __init__(self, backbone: nn.Module, pooling: nn.Module, dim: int = 64, *, project: str = "after"):
         super().__init__()
-        if dim < 1:
-            raise ValueError(f"dim: expected a positive size, got {dim}")
+        require_sizes(dim=dim)
         if project not in ("after", "before"):
             raise ValueError(f"project: expected 'after' or 'before' (pooling), got {project!r}")
         if not isinstance(getattr(backbone, "out_channels", None), int):
@@ -79,7 +79,7 @@ class EmbeddingNet(nn.Module):
 
 
 def _require_images(images: Tensor) -> None:
-    if images.ndim != 4 or not images.is_floating_point():
-        raise ValueError(
-            f"images: expected floating point of shape (B, c, S, S), got {images.dtype} {tuple(images.shape)}"
-        )
+    require_floats(images=images)
+    if images.ndim != 4 or 0 in images.shape:
+        got = f"{images.dtype} {tuple(images.shape)}"
+        raise ValueError(f"images: expected floating point of shape (B, c, S, S), not empty, got {got}")

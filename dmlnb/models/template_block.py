@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from dmlnb._inputs import require_map, require_positive
+from dmlnb._inputs import require_finite, require_map, require_positive, require_sizes
 from dmlnb.models.kd_layer import cosine_conv
 
 
@@ -37,11 +37,13 @@ class CosineTemplates(nn.Module):
 
     def __init__(self, channels: int, num_templates: int, scale: float = 10.0):
         super().__init__()
+        require_sizes(channels=channels, num_templates=num_templates)
         require_positive(scale=scale)
         self.weight = nn.Parameter(torch.randn(num_templates, channels, 1, 1) / channels**0.5)
         self.scale = nn.Parameter(torch.tensor(float(scale)))
 
     def forward(self, x: Tensor) -> Tensor:
+        require_map(x, self.weight.shape[1], "x")
         return cosine_conv(x, self.weight[:, :, 0, 0], self.scale)
 
 
@@ -98,17 +100,12 @@ class TemplateBlock(nn.Module):
     ):
         super().__init__()
         inner = channels if reduced is None else reduced
-        if min(channels, num_templates, inner) < 1:
-            raise ValueError(
-                "channels, num_templates, reduced: expected positive sizes, got "
-                f"{channels}, {num_templates}, {reduced}"
-            )
-        if kernel_size < 1 or kernel_size % 2 == 0 or (cosine and kernel_size != 1):
+        require_sizes(channels=channels, num_templates=num_templates, reduced=inner, kernel_size=kernel_size)
+        if kernel_size % 2 == 0 or (cosine and kernel_size != 1):
             raise ValueError(f"kernel_size: expected an odd size (1 with cosine), got {kernel_size}")
         if assignment not in ("relu", "softmax"):
             raise ValueError(f"assignment: expected 'relu' or 'softmax', got {assignment!r}")
-        if not abs(value_ratio) < float("inf"):
-            raise ValueError(f"value_ratio: expected a finite number, got {value_ratio}")
+        require_finite(value_ratio=value_ratio)
         self.kind, self.value_ratio, self.zero_mean = assignment, value_ratio, zero_mean
         self.reduce = nn.Identity()
         if reduced is not None:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import no_autocast, require_map, traced, wide
+from dmlnb._inputs import no_autocast, require_floats, require_map, traced, wide
 from dmlnb.geometry import clip_to_ball, pairwise_distances
 
 
@@ -30,6 +30,7 @@ def prototype_costs(features: Tensor, prototypes: Tensor) -> Tensor:
 
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
+    require_floats(prototypes=prototypes)
     if prototypes.ndim != 2 or 0 in prototypes.shape:
         raise ValueError(f"prototypes: expected shape (m, d), not empty, got {tuple(prototypes.shape)}")
     require_map(features, prototypes.shape[1])

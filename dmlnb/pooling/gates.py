@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from dmlnb._inputs import traced, widest
+from dmlnb._inputs import require_embeddings, traced, widest
 
 MAX_STEPS = 100  # never met: 3 are usual, 7 the most that are needed; bisection alone would need about 60
 FIXED_STEPS = (
@@ -39,6 +39,7 @@ def gates_of_mass(scores: Tensor, mass: float | Tensor) -> tuple[Tensor, Tensor,
 
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
+    require_embeddings(scores, "scores")
     mass = as_mass(mass, scores)  # (B,)
     scores = scores.to(mass.dtype)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dmlnb._inputs import (
     as_int,
     from_rank_0,
+    require_floats,
     require_map,
     require_not_negative,
     require_positive,
@@ -129,7 +130,8 @@ class GeneralizedSumPooling(nn.Module):
             ValueError: for another shape.
         """
         m, dim = self.prototypes.shape
-        if rows.ndim != 2 or rows.shape[1] != dim or len(rows) < 2 * m or not torch.isfinite(rows).all():
+        require_floats(rows=rows, finite=True)
+        if rows.ndim != 2 or rows.shape[1] != dim or len(rows) < 2 * m:
             expected = f"finite (N, {dim}) with N >= {2 * m} (twice the prototypes)"
             raise ValueError(f"rows: expected {expected}, got {tuple(rows.shape)}")
         rows = clip_to_ball(rows.to(self.prototypes))

@@ -15,13 +15,14 @@ Source: [gurbuz2023xml], appendix. Taught in notebook 01.
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import require_map, require_not_negative, require_sizes
+from dmlnb._inputs import require_floats, require_map, require_not_negative, require_sizes
 from dmlnb.geometry import clip_to_ball, inner_products, pairwise_distances
 from dmlnb.pooling.pooled import PooledFeatures
 from dmlnb.pooling.simple import global_average_pool
 
 
 def _scores(features: Tensor, prototypes: Tensor, cost: str) -> Tensor:  # -> (B, n, m)
+    require_floats(features=features, prototypes=prototypes)
     fits = features.ndim == 3 and prototypes.ndim == 2 and features.shape[-1] == prototypes.shape[-1]
     if not fits or 0 in features.shape:
         raise ValueError(
@@ -30,10 +31,6 @@ def _scores(features: Tensor, prototypes: Tensor, cost: str) -> Tensor:  # -> (B
         )
     if len(prototypes) == 0:
         raise ValueError("prototypes: expected at least one, got none")
-    if not (features.is_floating_point() and prototypes.is_floating_point()):
-        raise ValueError(
-            f"features, prototypes: expected floating point, got {features.dtype} and {prototypes.dtype}"
-        )
     if cost == "inner":
         return inner_products(features, prototypes)
     if cost == "euclidean":
@@ -89,6 +86,7 @@ def hard_histogram(features: Tensor, prototypes: Tensor, *, cost: str = "inner")
     Returns:
         `(B, m)`; each row sums to 1.
     """
+    require_floats(features=features, prototypes=prototypes, finite=True)  # no winner among NaN
     scores = _scores(features, prototypes, cost)
     winner = scores.argmax(dim=2)  # (B, n)
     won = scores.new_zeros(len(features), len(prototypes))

@@ -11,7 +11,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_not_negative, traced, wide
+from dmlnb._inputs import require_floats, require_not_negative, traced, wide
 from dmlnb.pooling.gates import as_mass, gates_of_mass
 
 
@@ -102,6 +102,7 @@ def token_scores(cost: Tensor, sharpness: float) -> Tensor:
     if not isinstance(sharpness, Real):
         raise TypeError(f"sharpness: expected a number, got {type(sharpness).__name__}")
     require_not_negative(sharpness=sharpness)
+    require_floats(cost=cost)
     if cost.ndim != 3 or cost.numel() == 0 or not cost.is_floating_point():
         got = f"{cost.dtype} {tuple(cost.shape)}"
         raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")

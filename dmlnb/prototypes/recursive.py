@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_embeddings, require_positive
+from dmlnb._inputs import require_embeddings, require_positive, require_sizes, traced
 
 VARIANTS = ("memoryless", "proximal", "full", "forgetting")
 
@@ -53,7 +53,8 @@ def start_fit(num_prototypes: int, dim: int, ridge: float, dtype: torch.dtype = 
 
     Taught in notebook 03.
     """
-    require_positive(num_prototypes=num_prototypes, dim=dim, ridge=ridge)
+    require_sizes(num_prototypes=num_prototypes, dim=dim)
+    require_positive(ridge=ridge)
     return LinearFit(
         torch.zeros(num_prototypes, dim, dtype=dtype), torch.eye(num_prototypes, dtype=dtype) / ridge
     )
@@ -77,7 +78,8 @@ def prior_of(last: LinearFit, variant: str, ridge: float, forgetting: float = 1.
     Source: our reconstruction, after [gurbuz2023xml]. Taught in notebook 03.
     """
     require_positive(ridge=ridge)
-    if not 0 < forgetting <= 1:
+    require_positive(forgetting=forgetting)
+    if forgetting > 1:
         raise ValueError(f"forgetting: expected a number in (0, 1], got {forgetting}")
     fresh = torch.eye(len(last.covariance)).to(last.covariance) / ridge
     if variant == "memoryless":
@@ -122,7 +124,11 @@ def kalman_update(prior: LinearFit, attributes: Tensor, targets: Tensor) -> Line
     )  # in this order: not every device has float64
     spread = z @ covariance  # (N, m), Z P
     noise = torch.eye(len(z), dtype=z.dtype, device=z.device)
-    root = torch.linalg.cholesky(noise + spread @ z.T)  # (N, N)
+    root, failed = torch.linalg.cholesky_ex(noise + spread @ z.T)  # (N, N)
+    if not traced() and (failed or not torch.isfinite(root).all()):
+        raise ValueError(
+            "attributes: expected a size that the noise of 1 is not lost beside, got larger ones"
+        )
     half = torch.linalg.solve_triangular(root, spread, upper=False)  # (N, m); half^T half = G Z P
     surprise = torch.linalg.solve_triangular(root, y - z @ mean, upper=False)  # (N, d)
     covariance = covariance - half.T @ half

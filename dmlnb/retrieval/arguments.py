@@ -12,7 +12,7 @@ METRICS = ("cosine", "l2")
 
 def as_embeddings(embeddings, name: str = "embeddings", dim: int | None = None) -> Tensor:
     """`(N, d)` finite floating point on the CPU, without gradient; accepts a tensor, an array or a list of rows."""
-    embeddings = _tensor(embeddings, name)
+    embeddings = as_tensor(embeddings, name)
     require_embeddings(embeddings, name)
     if dim is not None and embeddings.shape[1] != dim:
         raise ValueError(
@@ -23,12 +23,12 @@ def as_embeddings(embeddings, name: str = "embeddings", dim: int | None = None) 
 
 def as_labels(labels, num_rows: int, name: str = "labels") -> Tensor:
     """`(num_rows,)` int64 on the CPU, >= 0; accepts integers of every width, as a tensor, an array or a list."""
-    return _inputs.as_labels(_tensor(labels, name), num_rows, name=name)
+    return _inputs.as_labels(as_tensor(labels, name), num_rows, name=name)
 
 
 def as_own(own, num_queries: int, num_rows: int) -> np.ndarray:
     """`(num_queries,)` int64: the gallery row that each query is itself, -1 for none."""
-    own = _tensor(own, "own")
+    own = as_tensor(own, "own")
     if own.shape != (num_queries,) or own.is_floating_point() or own.dtype == torch.bool:
         raise ValueError(f"own: expected ({num_queries},) integers, got {own.dtype} {tuple(own.shape)}")
     own = own.numpy().astype(np.int64)
@@ -53,7 +53,8 @@ def require_metric(metric: str) -> None:
         raise ValueError(f"metric: expected 'cosine' or 'l2', got {metric!r}")
 
 
-def _tensor(values, name: str) -> Tensor:
+def as_tensor(values, name: str) -> Tensor:
+    """A tensor on the CPU, without gradient, from a tensor, an array or a list of numbers."""
     if isinstance(values, Tensor):
         return values.detach().cpu()
     try:

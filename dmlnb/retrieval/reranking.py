@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmlnb._inputs import require_shares
 from dmlnb.retrieval.arguments import as_count, as_embeddings, as_own
 from dmlnb.retrieval.search import ExactSearch
 
@@ -107,8 +108,7 @@ class ReciprocalGraph:
         most = num - (own is not None and bool((own >= 0).any()))
         candidates = min(as_count(candidates, "candidates"), most)
         k = as_count(k, "k", candidates)
-        if not 0 <= weight <= 1:
-            raise ValueError(f"weight: expected a share in [0, 1], got {weight}")
+        require_shares(weight=weight)
         depth = min(most, max(candidates, self.neighbours, self.expansion - 1))
         found, cosine = self.search(queries, depth, own)  # (Q, depth) each
         first = found[:, : self.neighbours]

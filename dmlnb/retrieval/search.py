@@ -47,6 +47,10 @@ class ExactSearch:
         )  # short numbers: x - origin is exact
         rows -= self.origin
         largest = np.abs(rows).max()
+        if metric == "l2" and 0 < largest < 1e-120:
+            raise ValueError(
+                'gallery: expected distances of 1e-120 or more with metric "l2", got smaller ones; scale up'
+            )
         self.scale = 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0  # a power of two rounds nothing
         rows /= self.scale
         self.rows, self.norms = rows, np.einsum("nd,nd->n", rows, rows)

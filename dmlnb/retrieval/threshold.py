@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from dmlnb.retrieval.arguments import require_metric
+from dmlnb._inputs import require_positive
+from dmlnb.retrieval.arguments import as_tensor, require_metric
 
 
 class Threshold(NamedTuple):
@@ -46,9 +48,8 @@ def choose_threshold(
         ValueError: for shapes that do not fit, NaN, a precision out of range or one that no cut-off reaches.
     """
     require_metric(metric)
-    scores, correct = (
-        v.detach().cpu().numpy() if isinstance(v, Tensor) else np.asarray(v) for v in (scores, correct)
-    )
+    scores, correct = as_tensor(scores, "scores"), as_tensor(correct, "correct").numpy()
+    scores = (scores.float() if scores.dtype == torch.bfloat16 else scores).numpy()
     if (
         scores.ndim != 1
         or len(scores) == 0
@@ -60,7 +61,8 @@ def choose_threshold(
         raise ValueError(
             f"correct: expected bool of shape {scores.shape}, got {correct.dtype} {correct.shape}"
         )
-    if not 0 < precision <= 1:
+    require_positive(precision=precision)
+    if precision > 1:
         raise ValueError(f"precision: expected a share in (0, 1], got {precision}")
     order = np.argsort(-scores if metric == "cosine" else scores, kind="stable")
     scores, correct = scores[order].astype(np.float64), correct[order]  # the best first

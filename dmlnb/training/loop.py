@@ -157,7 +157,7 @@ def train(
             batch, target = next(loaded)  # (B, c, S, S), (B,)
             if target is None:
                 raise ValueError("labels: expected them, or a Dataset whose items are (image, label)")
-            batch = to_float(batch.to(device)).contiguous(memory_format=torch.channels_last)
+            batch = to_float(batch.detach().to(device)).contiguous(memory_format=torch.channels_last)
             if augment is not None:
                 batch = augment(batch)
             with torch.autocast(device.type, torch.bfloat16) if amp else nullcontext():

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
+from dmlnb._inputs import as_int, require_not_negative
 from dmlnb.training.held import loss_module
 
 
@@ -21,7 +22,13 @@ def hold_then_linear(step: int, steps: int, decay: float = 0.35, *, warmup: int 
 
     Returns:
         r(t) in 0 .. 1.
+
+    Raises:
+        ValueError: for numbers out of range.
     """
+    step, steps = as_int(step, "step", least=0), as_int(steps, "steps")
+    warmup = as_int(warmup, "warmup", least=0)
+    require_not_negative(decay=decay)
     return min(1.0, (steps - step) / max(decay * steps, 1e-12)) * min(1.0, (step + 1) / max(warmup, 1))
 
 
@@ -52,6 +59,7 @@ def make_optimizer(
     Raises:
         ValueError: for a name in `rates` that no parameter has, a negative factor, float16, or nothing to train.
     """
+    require_not_negative(learning_rate=learning_rate, proxy_factor=proxy_factor, weight_decay=weight_decay)
     rates = dict(rates or {})
     learned = {name: p for name, p in net.named_parameters() if p.requires_grad}
     fits = lambda name, prefix: name == prefix or name.startswith(f"{prefix}.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_labels
+from dmlnb._inputs import as_vector, require_labels, require_not_negative, require_positive
 from dmlnb.data.loading import reads_batches, require_images
 
 
@@ -19,7 +19,7 @@ def require_data(images: object, labels: object) -> tuple[object, Tensor | None]
         if reads_batches(images):
             raise ValueError("labels: expected one label an image, got None; only a Dataset brings its own")
         return images, None
-    labels = torch.as_tensor(labels)
+    labels = as_vector(labels, "labels")
     if labels.shape != (len(images),) or (isinstance(images, Tensor) and images.ndim != 4):
         shape = tuple(images.shape) if isinstance(images, Tensor) else f"{len(images)} items"
         raise ValueError(
@@ -47,11 +47,11 @@ def require_settings(steps: int, stop_at: int | None, seed: int, *, validate, ke
             raise ValueError(f"{name}: expected a whole number >= {least}, got {value!r}")
     if not seed < 2**43:
         raise ValueError(f"seed: expected a whole number < 2**43, got {seed}")
-    for name in ("learning_rate", "proxy_factor", "weight_decay"):
-        if not 0 <= numbers[name] < math.inf:
-            raise ValueError(f"{name}: expected a number >= 0, got {numbers[name]}")
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip: expected a norm > 0, or None, got {clip}")
+    require_not_negative(
+        **{name: numbers[name] for name in ("learning_rate", "proxy_factor", "weight_decay")}
+    )
+    if clip is not None:
+        require_positive(clip=clip)
     if keep_best is not None and validate is None:
         raise ValueError(f"keep_best: expected validate too, which gives {keep_best!r}; got None")
     return steps, min(steps, steps if stop_at is None else operator.index(stop_at)), operator.index(seed)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from dmlnb._inputs import require_shares
 from dmlnb.data.glyph_masters import BOX, FILL, SCRIPTS, load_masters
 
 PER_CLASS = {"train": 100, "validation": 30, "test": 20}
@@ -97,8 +98,7 @@ class Glyphs(torch.utils.data.Dataset):
             or not 0 <= ends[0] <= ends[1] <= 32
         ):
             raise ValueError(f"clutter: expected a whole number or range within 0 .. 32, got {clutter}")
-        if not 0 <= noise <= 1:
-            raise ValueError(f"noise: expected a share in 0 .. 1, got {noise}")
+        require_shares(noise=noise)
         per_class = PER_CLASS[split] if per_class is None else per_class
         if not (isinstance(per_class, Integral) and 1 <= per_class <= 65536):
             raise ValueError(f"per_class: expected a whole number 1 .. 65536, got {per_class}")
