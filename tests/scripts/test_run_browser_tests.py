@@ -1,6 +1,9 @@
 """scripts/run_browser_tests.py without a browser: second tries, and what it says where it cannot run."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import run_browser_tests as runs
@@ -58,3 +61,11 @@ def test_without_a_browser_it_says_so(monkeypatch, capsys, arguments, status):
     monkeypatch.setattr("sys.argv", ["run_browser_tests.py", *arguments])
     assert runs.main() == status
     assert "BROWSER TESTS NOT RUN: could not find or install a browser" in capsys.readouterr().out
+
+
+def test_it_starts_as_a_program_with_no_path_but_its_own():
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    program = [sys.executable, str(runs.ROOT / "scripts" / "run_browser_tests.py"), "--help"]
+    done = subprocess.run(program, env=bare, cwd=runs.ROOT.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--require" in done.stdout
