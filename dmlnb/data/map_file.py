@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import evaluating
 from dmlnb.data.augment import to_float
+from dmlnb.data.loading import in_own_words
 
 ROWS, RECORD = "maps.f16", "maps.json"
 _STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
@@ -84,7 +85,8 @@ def _refuse_other(path: Path, old: dict, new: dict) -> None:
     for key in _STAMP:
         if key != "shape" and old[key] != new[key]:
             was, now = (
-                value[:12] + "…" if key in ("weights", "files") else value for value in (old[key], new[key])
+                value[:12] + "…" if key in ("weights", "files") else " ".join(str(value).split())
+                for value in (old[key], new[key])
             )
             raise ValueError(
                 f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
@@ -126,7 +128,7 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
             torch.no_grad(),
             tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
         ):
-            for batch in loader:
+            for batch in in_own_words(loader):
                 batch = batch.to(device, memory_format=torch.channels_last)  # convolutions are faster so
                 maps = torch.stack(
                     [backbone(view(batch)) for view in (_as_it_is, *views)], dim=1
