@@ -50,7 +50,7 @@ def image_folder(
         raise ValueError(f"depth: expected a number of levels >= 1, or None, got {depth}")
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"root: expected a folder of pictures, found none at {root}")
+        raise FileNotFoundError(f"root: expected pictures in a folder, found no folder {root}")
     rows: list[tuple[Path, str]] = []
     empty: list[Path] = []
     for folder, pictures in _folders(root, root, ()):

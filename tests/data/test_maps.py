@@ -366,5 +366,5 @@ def test_a_table_in_another_encoding_and_a_folder_that_is_not_there_are_named(tm
     table.write_bytes("path,label\na.png,\u00e9t\u00e9\n".encode("latin-1"))
     with pytest.raises(ValueError, match="table.csv: expected UTF-8"):
         image_table(table)
-    with pytest.raises(FileNotFoundError, match="expected a folder of pictures"):
+    with pytest.raises(FileNotFoundError, match="expected pictures in a folder"):
         image_folder(table)
