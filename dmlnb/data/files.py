@@ -49,6 +49,8 @@ def image_folder(
     if depth is not None and depth < 1:
         raise ValueError(f"depth: expected a number of levels >= 1, or None, got {depth}")
     root = Path(root).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f"root: expected pictures in a folder, found no folder {root}")
     rows: list[tuple[Path, str]] = []
     empty: list[Path] = []
     for folder, pictures in _folders(root, root, ()):
@@ -60,7 +62,8 @@ def image_folder(
         raise FileNotFoundError(f"root: expected pictures ({', '.join(PICTURES)}) below {root}, found none")
     if empty and not skip_broken:
         raise ValueError(
-            f"root: no picture in {empty[0]} ({len(empty)} such folders); skip_broken=True leaves them out"
+            f"root: no picture in {empty[0]} ({len(empty)} such folders), by the endings {', '.join(PICTURES)}; "
+            "skip_broken=True leaves them out"
         )
     images = ImageFiles(
         sorted(rows, key=lambda row: (row[1], str(row[0]))), "all", transform, skip_broken=skip_broken
@@ -125,6 +128,10 @@ def image_table(
         raise ValueError(f"role: expected 'query', 'gallery' or None, got {role!r}")
     if not file.is_file():
         raise FileNotFoundError(f"csv_file: no table at {file}")
+    try:
+        file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected UTF-8 ({error}); save the table as UTF-8") from None
     needed = [path, label, *(["split"] if split is not None else []), *([f"is_{role}"] if role else [])]
     rows: list[tuple[Path, Any]] = []
     splits, owns = set(), set()

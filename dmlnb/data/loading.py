@@ -88,8 +88,19 @@ def load_batches(
         collate_fn=_collate,
         generator=torch.Generator(),  # the global generator stays as it is
     )
-    for step, (batch, own) in zip(steps, loader, strict=True):
+    for step, (batch, own) in zip(steps, in_own_words(loader), strict=True):
         yield batch, own if labels is None else labels[index_of(batches, step, len(images))]
+
+
+def in_own_words(loader: DataLoader) -> Iterator:
+    """The loader's batches; an error of a worker process is one line, as it is without workers."""
+    try:
+        yield from loader
+    except (OSError, ValueError) as error:
+        if not str(error).startswith("Caught "):
+            raise
+        own = str(error).strip().splitlines()[-1].partition(": ")[2]  # below the worker's traceback
+        raise type(error)(own) from error
 
 
 def index_of(batches: Sequence[Tensor], step: int, size: int) -> Tensor:

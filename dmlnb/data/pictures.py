@@ -44,7 +44,7 @@ def open_image(path: str | os.PathLike, *, side: int | None = None):
         ) from error
     except Exception as error:  # Pillow's readers raise SyntaxError, ValueError, struct.error and more
         raise OSError(
-            f"{path}: not readable as an image ({error}); download it again or leave it out"
+            f"{path}: not readable as an image ({error}); download it again or leave it out (skip_broken=True)"
         ) from error
 
 

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dmlnb.data import FeatureMaps, image_folder, image_table, mirrored
+from dmlnb.data import FeatureMaps, image_folder, image_table, mirrored, photo_transforms
+from dmlnb.data.loading import load_batches
 from dmlnb.training.stamps import describe_run
 from tests.data.small import Pictures, backbone, wanted
 
@@ -164,3 +165,39 @@ def test_names_that_are_no_utf8_are_names(tmp_path):
     files = image_folder(tmp_path, transform=lambda image: torch.zeros(1, 8, 8))
     assert len(FeatureMaps.compute(backbone(), files, tmp_path / "maps")) == 1
     assert describe_run(backbone(), torch.sum, files, files.labels, [torch.tensor([0])], {})["files"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_image_is_one_line_however_many_workers(tmp_path, workers):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(b"no picture")
+    files = image_folder(tmp_path / "photos", transform=lambda image: torch.zeros(1, 8, 8))
+    for read in (
+        lambda: FeatureMaps.compute(backbone(), files, tmp_path / "maps", workers=workers),
+        lambda: list(load_batches(files, None, [torch.tensor([0])], [0], workers=workers)),
+    ):
+        with pytest.raises(OSError, match="a.png: not readable") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
+def test_another_transform_is_refused_in_one_line(tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "photos" / "a.png")
+    net = nn.Conv2d(3, 2, 3)
+    FeatureMaps.compute(
+        net, image_folder(tmp_path / "photos", transform=photo_transforms(8)), tmp_path / "maps"
+    )
+    other = image_folder(tmp_path / "photos", transform=photo_transforms(9))
+    with pytest.raises(ValueError, match="other transform") as caught:
+        FeatureMaps.compute(net, other, tmp_path / "maps")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_in_another_encoding_and_a_folder_that_is_not_there_are_named(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_bytes("path,label\na.png,\u00e9t\u00e9\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="table.csv: expected UTF-8"):
+        image_table(table)
+    with pytest.raises(FileNotFoundError, match="expected pictures in a folder"):
+        image_folder(table)

@@ -102,7 +102,7 @@ def test_no_labels_and_no_targets_are_kept_by_the_student(case):
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_bad_weight(weight):
-    with pytest.raises(ValueError, match="weight: expected a number >= 0"):
+    with pytest.raises(ValueError, match="weight: expected a finite number >= 0"):
         LetKDLoss({}, weight)
 
 

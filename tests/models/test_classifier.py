@@ -113,7 +113,7 @@ def test_a_student_is_exported_and_runs_alone():
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"num_classes": 0}, "num_classes: expected >= 1, got 0"),
+        ({"num_classes": 0}, "num_classes: expected a whole number >= 1, got 0"),
         ({"kd_layers": {9: nn.Identity()}}, "kd_layers: expected stages 0 .. 5, got 9"),
     ],
 )

@@ -92,7 +92,7 @@ def test_each_module_keeps_its_mode(net, images):
 @pytest.mark.parametrize("arguments, message", [
     ({"images": torch.zeros(0, 1, 4, 4)}, "images: expected at least one"),
     ({"images": 3}, "images: expected a tensor, feature maps or a Dataset"),
-    ({"batch_size": 0}, "batch_size: expected a number > 0"),
+    ({"batch_size": 0}, "batch_size: expected a whole number >= 1"),
     ({"net": lambda x: x}, "net: expected a module or a method of one"),
 ])  # fmt: skip
 def test_bad_input_is_named(net, images, arguments, message):
