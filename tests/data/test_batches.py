@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -127,3 +128,47 @@ def test_many_classes_do_not_search_the_table_for_each_class():
         batches = ClassBatches(labels, 50, 2, 200)
     assert (labels[batches.table].view(-1, 50, 2).diff(dim=2) == 0).all()
     assert counted.written < 100 * batches.table.numel()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 7), min_size=2, max_size=9),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 12)),
+    seed=st.integers(0, 2**40),
+    step=st.integers(1, 4),
+)
+def test_batches_of_any_classes(sizes, shape, seed, step):
+    """Of any class sizes and numbers: M classes, K of each, no image twice unless its class is short, even rounds."""
+    per_batch, each, number = min(shape[0], len(sizes)), shape[1], shape[2]
+    labels = torch.cat([torch.full((size,), step * c) for c, size in enumerate(sizes)])
+    labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed % 1000))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of short classes
+        batches = ClassBatches(labels, per_batch, each, number, seed=seed)
+        again = ClassBatches(labels, per_batch, each, number, seed=seed)
+    assert len(batches) == number and torch.equal(batches.table, again.table)
+    assert batches.short_classes == [step * c for c, size in enumerate(sizes) if size < each]
+    for index in batches:
+        classes = labels[index].view(per_batch, each)
+        assert (classes == classes[:, :1]).all() and len(set(classes[:, 0].tolist())) == per_batch
+        for c, rows in zip(classes[:, 0].tolist(), index.view(per_batch, each).tolist(), strict=True):
+            assert len(set(rows)) == min(each, sizes[c // step])
+    per_round = len(sizes) // per_batch
+    for first in range(0, number, per_round):  # within a round no class comes twice
+        walked = torch.cat(
+            [labels[i].view(per_batch, each)[:, 0] for i in batches[first : first + per_round]]
+        )
+        assert len(walked) == len(set(walked.tolist()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(2, 5), min_size=4, max_size=9),
+    half=st.integers(1, 2),
+    seed=st.integers(0, 2**40),
+)
+def test_halves_of_any_classes_are_disjoint(sizes, half, seed):
+    labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    for first, second in DisjointHalves(labels, half, 2, 6, seed=seed):
+        assert len(first) == len(second) == 2 * half
+        assert not set(labels[first].tolist()) & set(labels[second].tolist())
