@@ -10,7 +10,8 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    """Every test draws the same random numbers, whatever ran before it in its worker."""
+    """Every test draws the same random numbers, on one thread, whatever ran before it in its worker."""
     import torch
 
+    torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -39,7 +39,7 @@ def run(method: str, seed: int) -> dict:
         with torch.no_grad():
             report = evaluate(net(maps), bags.labels)
             row |= {f"{split}_map_at_r": report.map_at_r, f"{split}_recall_at_1": report.recall_at[1]}
-            if split == "test" and hasattr(net[1], "pool"):
+            if split == "test" and hasattr(net[1], "prototypes"):
                 weights = net[1].pool(net[0](maps)).weights[..., 0]  # (N, n)
                 row["mass_on_own"] = (weights * ~bags.nuisance).sum(dim=1).mean().item()
             length = net[0](maps).norm(dim=1)[..., 0]  # (N, n), of the test bags

@@ -153,9 +153,9 @@ def main(searching: bool) -> None:
         "steps": STEPS,
         "kept": f"the best of every {EVERY} steps by MAP@R on validation species, in every arm",
         "chosen on validation": "rate of three, times own setting of three (weight decay; power; sharpness; mass and "
-        "sharpness), seed 100",
+        "sharpness), seed 100, by `python -m studies.birds search`",
     }
-    save("birds", "python -m studies.birds search && python -m studies.birds", settings, runs)
+    save("birds", "python -m studies.birds", settings, runs)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def run(method: str, seed: int) -> dict:
     for count in TEST_CLUTTER:
         data = letters("test", count, 10)
         row |= {f"{key}_clutter_{count}": value for key, value in measure(net, data).items()}
-        if hasattr(net.pooling, "pool"):
+        if hasattr(net.pooling, "prototypes"):
             row |= {f"{key}_clutter_{count}": value for key, value in mass_on_letter(net, data).items()}
     row |= measure(net, letters("test", CLUTTER[clutter]))
     validation = measure(net, letters("validation", CLUTTER[clutter]))

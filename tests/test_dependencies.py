@@ -28,7 +28,7 @@ COURSE = {"explore", "course"}  # the rooms that may use the extra `course`
 ON_REQUEST = {
     "data/glyph_masters.py": {"matplotlib"},  # the typefaces that the letters are drawn from
     "models/backbone.py": {"timm"},
-    "models/saved.py": {"onnx", "onnxruntime", "onnxscript"},
+    "models/onnx_export.py": {"onnx", "onnxruntime", "onnxscript"},
 }
 
 

@@ -175,8 +175,8 @@ def test_bad_labels_and_embeddings_are_named(base):
     ("options", "words"),
     [
         ({"num_classes": 0}, "num_classes"),
-        ({"dim": 0}, "num_classes"),
-        ({"proxies_per_class": 0}, "num_classes"),
+        ({"dim": 0}, "dim"),
+        ({"proxies_per_class": 0}, "proxies_per_class"),
         ({"pair_weight": -1.0}, "pair_weight"),
         ({"proxy_weight": 0.0}, "proxy_weight"),
         ({"normalize": "cube"}, "normalize"),

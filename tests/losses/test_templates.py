@@ -204,7 +204,7 @@ def test_it_goes_through_the_training_loop():
 
 
 def test_negative_weight():
-    with pytest.raises(ValueError, match="weight: expected a number >= 0"):
+    with pytest.raises(ValueError, match="weight: expected a finite number >= 0"):
         TemplateSupervision(square, weight=-1.0)
 
 

@@ -87,7 +87,7 @@ def test_missing_packages_say_how_to_install_them(monkeypatch):
         pretrained._lite0_weights()
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     for make in (lite0_backbone, lambda: timm_backbone("resnet18")):
-        with pytest.raises(ModuleNotFoundError, match="pip install timm"):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install \"dmlnb\[photos\]\""):
             make()
 
 

@@ -248,8 +248,8 @@ def test_reading_it_gives_the_map_and_the_scores(training):
 
 
 @pytest.mark.parametrize("arguments, options, words", [
-    ((0, 4), {}, "channels, num_templates"),
-    ((4, 0), {}, "channels, num_templates"),
+    ((0, 4), {}, "^channels: "),
+    ((4, 0), {}, "^num_templates: "),
     ((4, 4), {"reduced": 0}, "reduced"),
     ((4, 4), {"kernel_size": 2}, "kernel_size: expected an odd size"),
     ((4, 4), {"kernel_size": 3, "cosine": True}, "1 with cosine"),

@@ -96,7 +96,7 @@ def test_bad_input_is_named(arguments, message):
         soft_histogram(*arguments)
     with pytest.raises(ValueError, match="cost"):
         hard_histogram(torch.zeros(1, 2, 3), torch.zeros(4, 3), cost="angle")
-    with pytest.raises(ValueError, match="floating point"):
+    with pytest.raises(ValueError, match="features: expected a floating-point tensor"):
         hard_histogram(torch.zeros(1, 2, 3).long(), torch.zeros(4, 3))
 
 
