@@ -173,6 +173,11 @@ def evaluating(net: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+def a_weight(net: nn.Module) -> Tensor:
+    """A floating-point parameter of `net`: its inputs go where it is, in its dtype. An empty float32 tensor if none."""
+    return next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
+
+
 def require_reading(reading: object, *parts: str) -> None:
     """Raise ValueError unless `reading` is what `net.read(images)` gives, with all the named parts in it."""
     for part in parts:

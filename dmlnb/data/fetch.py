@@ -177,6 +177,7 @@ def check(name: str, root: Path) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Fetch the data set that the command names; 0 if it is there afterwards."""
     parser = argparse.ArgumentParser(prog="python -m dmlnb.data.fetch", description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=sorted(SETS))
     parser.add_argument(

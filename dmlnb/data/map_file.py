@@ -64,10 +64,12 @@ def _files_digest(images, labels: Tensor) -> str:
 
 
 def row_bytes(record: dict) -> int:
+    """Bytes of one map: two for each number."""
     return 2 * math.prod(record["shape"])
 
 
 def read_record(path: Path) -> dict | None:
+    """The record in the folder `path`, or None if there is none; ValueError if it is damaged."""
     if not (path / RECORD).is_file():
         return None
     try:
@@ -120,13 +122,10 @@ def fill(backbone, images, path: Path, record: dict, batch_size: int, device, vi
             tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
         ):
             for batch, _ in rest:
-                batch = to_float(batch).to(
-                    device, memory_format=torch.channels_last
-                )  # convolutions are faster so
-                maps = torch.stack(
-                    [backbone(view(batch)) for view in (_as_it_is, *views)], dim=1
-                )  # (B, V, C, H, W)
-                rows = _half(maps.flatten(0, 1), path)
+                # convolutions are faster in channels_last
+                batch = to_float(batch).to(device, memory_format=torch.channels_last)
+                maps = [backbone(view(batch)) for view in (_as_it_is, *views)]  # V times (B, C, H, W)
+                rows = _half(torch.stack(maps, dim=1).flatten(0, 1), path)  # (B V, C, H, W)
                 if record["shape"] is None:
                     record["shape"] = list(rows.shape[1:])
                     _require_room(path, number * per_image * row_bytes(record))

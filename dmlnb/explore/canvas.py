@@ -39,6 +39,7 @@ def stretch(ax: Axes, picture: np.ndarray, x: float, y: float, width: float, hei
 
 
 def draw_frame(ax: Axes, x: float, y: float, size: float, color: str, points: float) -> None:
+    """A square frame round a picture, `points` wide."""
     ax.add_patch(Rectangle((x, y), size, size, fill=False, edgecolor=color, linewidth=points, clip_on=False))
 
 
@@ -55,6 +56,7 @@ def draw_badge(ax: Axes, x: float, y: float, good: bool) -> None:
 
 
 def draw_caption(ax: Axes, text, x: float, y: float, size: float) -> None:
+    """A line of text, as it is, above a picture."""
     ax.text(x + size / 2, y - 0.04, plain(text), ha="center", va="bottom", fontsize=9)
 
 

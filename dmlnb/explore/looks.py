@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import evaluating
+from dmlnb._inputs import a_weight, evaluating
 from dmlnb.data import to_float
 
 
@@ -39,7 +39,7 @@ def pooling_map(net: nn.Module) -> Callable[[Tensor], Tensor]:
 
     @torch.inference_mode()
     def look(images: Tensor) -> Tensor:
-        weight = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
+        weight = a_weight(net)
         with evaluating(net):
             weights = net.pooling.pool(net.features(to_float(images).to(weight))).weights
         return weights.float().cpu()

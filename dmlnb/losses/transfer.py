@@ -109,6 +109,7 @@ def _log_likelihood(scores: Tensor) -> Tensor:
 
 
 def require_pair(target: Tensor, source: Tensor) -> None:
+    """Raise ValueError unless both are embeddings, of as many rows."""
     require_embeddings(target, "target")
     require_embeddings(source, "source")
     if len(target) != len(source):

@@ -57,6 +57,7 @@ def as_map(tokens: Tensor, images: Tensor) -> Tensor:
 
 
 def require_timm():
+    """The package timm; ModuleNotFoundError says how to install it."""
     try:
         import timm
     except ModuleNotFoundError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import as_int, evaluating, require_map, require_sizes
+from dmlnb._inputs import a_weight, as_int, evaluating, require_map, require_sizes
 from dmlnb.data import to_float
 from dmlnb.data.loading import require_images
 from dmlnb.models.reading import Reading, read
@@ -86,7 +86,7 @@ def read_all(
     """
     batch_size = as_int(batch_size, "batch_size")
     images = require_images(images)
-    weight = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
+    weight = a_weight(net)
     names = [str(name) for name in maps]
     with evaluating(net):
         parts = [

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dmlnb._inputs import as_int, evaluating
+from dmlnb._inputs import a_weight, as_int, evaluating
 from dmlnb.data import to_float
 from dmlnb.data.loading import load_batches, require_images
 
@@ -34,7 +34,7 @@ def embed(net: nn.Module, images: object, *, batch_size: int = 256, workers: int
     if not isinstance(owner, nn.Module):
         raise ValueError(f"net: expected a module or a method of one, got {type(net).__name__}")
     images = require_images(images)
-    weight = next((p for p in owner.parameters() if p.is_floating_point()), torch.empty(0))
+    weight = a_weight(owner)
     batches = torch.arange(len(images)).split(batch_size)
     with evaluating(owner):
         loaded = load_batches(images, None, batches, range(len(batches)), workers=workers)

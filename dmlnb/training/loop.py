@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from dmlnb._inputs import a_weight
 from dmlnb.data import augment as default_augment
 from dmlnb.data import to_float
 from dmlnb.data.loading import load_batches
@@ -143,7 +144,7 @@ def train(
         restore(saved, net, learned, optimizer)
         history, best = saved.history, saved.best or None
     _training_mode(net, loss, freeze_batchnorm)
-    dtype = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.float32)
+    dtype = a_weight(net).dtype
     todo = range(len(history), last)
     loaded = load_batches(images, labels, batches, todo, seed=seed, workers=workers)
     bar = tqdm(todo, initial=len(history), total=steps, disable=not progress, desc="training")
