@@ -59,3 +59,14 @@ def test_stored_studies_say_how_they_were_made(name):
     assert stored["date"] and stored["device"] and stored["versions"]["torch"]
     seeds = {method: [run["seed"] for run in runs] for method, runs in stored["runs"].items()}
     assert all(len(s) >= 5 and s == next(iter(seeds.values())) for s in seeds.values())
+
+
+def test_differences_are_paired_and_in_percent():
+    found = results.differences(study(a=[0.5, 0.6], b=[0.6, 0.65]), "b", "a", "score")
+    assert np.allclose(found, [10.0, 5.0])
+    with pytest.raises(ValueError, match="no runs of 'c'; there are a, b"):
+        results.differences(study(a=[0.5, 0.6], b=[0.6, 0.65]), "c", "a", "score")
+    broken = study(a=[0.5, 0.6], b=[0.6, 0.7])
+    broken["runs"]["b"][1]["seed"] = 7
+    with pytest.raises(ValueError, match="other seeds"):
+        results.differences(broken, "b", "a", "score")

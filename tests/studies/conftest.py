@@ -4,9 +4,11 @@ import functools
 import math
 
 import pytest
+import torch
 
 from dmlnb.course import results
 from dmlnb.data import Glyphs, cyrillic_letters
+from studies import photographs, stored
 
 
 @functools.cache
@@ -45,3 +47,31 @@ def check_row():
         assert numbers and all(math.isfinite(number) for number in numbers), method
 
     return check
+
+
+@pytest.fixture
+def few_birds(monkeypatch, tmp_path):
+    """`few_birds(study)`: four maps of each of ten species per part, two steps; gives the folder of searches."""
+    parts = {"train": (0, 10), "validation": (10, 20), "test": (20, 30)}
+    labels = {
+        split: torch.arange(low, high).repeat_interleave(4) - low for split, (low, high) in parts.items()
+    }
+    maps = {split: torch.randn(len(y), 6, 3, 3) for split, y in labels.items()}
+    mean = {split: values.mean(dim=(2, 3), keepdim=True) for split, values in maps.items()}
+
+    def shrink(study):
+        for place in (photographs, study):
+            for name, value in {
+                "SPECIES": parts,
+                "STEPS": 2,
+                "EVERY": 1,
+                "birds": lambda path="": (maps, labels),
+                "averaged": lambda path="": (mean, labels),
+                "ClassBatches": lambda y, classes, each, steps, seed: [torch.arange(len(y))] * steps,
+            }.items():
+                if hasattr(place, name):
+                    monkeypatch.setattr(place, name, value)
+        monkeypatch.setattr(stored, "FINISHED", tmp_path)
+        return tmp_path
+
+    return shrink

@@ -7,7 +7,7 @@ from dmlnb.course.plots.curves import metric_curves, training_curve
 from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.course.plots.lines import draw_bound, draw_curve
-from dmlnb.course.plots.methods import draw_differences, method_bars
+from dmlnb.course.plots.methods import draw_differences, draw_worlds, method_bars
 from dmlnb.course.plots.palette import METHOD_COLORS, method_color, method_marker
 from dmlnb.course.plots.prototypes import (
     draw_histogram_assignment,
@@ -18,6 +18,7 @@ from dmlnb.course.plots.recursion import draw_recursion, draw_recursion_steps
 from dmlnb.course.plots.relaxed import draw_label_maps, draw_pair_energy
 from dmlnb.course.plots.retrieval import draw_ranking
 from dmlnb.course.plots.setup import notebook_setup
+from dmlnb.course.plots.story import course_map, six_queries
 from dmlnb.course.plots.templates import (
     draw_assignment_sweep,
     draw_region_match,
@@ -37,6 +38,7 @@ __all__ = [
     "class_colors",
     "class_markers",
     "contact_sheet",
+    "course_map",
     "draw_assignment_sweep",
     "draw_bound",
     "draw_chance_demo",
@@ -62,6 +64,7 @@ __all__ = [
     "draw_transfer_demo",
     "draw_transport",
     "draw_transport_demo",
+    "draw_worlds",
     "embedding_map",
     "match_maps",
     "method_bars",
@@ -74,6 +77,7 @@ __all__ = [
     "png_bytes",
     "pooling_overlay",
     "project",
+    "six_queries",
     "style",
     "template_maps",
     "template_patches",

@@ -106,10 +106,55 @@ def draw_differences(
     if not values:
         raise ValueError("values: expected at least one method, got none")
     figure, ax = new_figure(6.4, 0.95 + 0.4 * len(values))
+    _difference_rows(ax, values, other)
+    ax.set(yticks=range(len(values)), yticklabels=[plain(name) for name in values], xlabel=xlabel)
+    ax.set_title(plain(title))
+    return figure
+
+
+@style()
+def draw_worlds(
+    worlds: Mapping[str, Mapping[str, np.ndarray]], xlabel: str, *, other: bool = False
+) -> Figure:
+    """Paired differences in several worlds side by side, on one scale: the answer to one question in one figure.
+
+    Args:
+        worlds: for each world, such as `"letters"` and `"photographs"`, the values of `draw_differences`. A method
+            that was not run in one of them has an empty row there.
+        xlabel: what was subtracted from what, with its unit.
+        other: take names that the palette does not know.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for no world, no method, fewer than two seeds, or a name that the palette does not know.
+
+    Taught in notebook 02.
+    """
+    names = list(dict.fromkeys(name for values in worlds.values() for name in values))
+    if not names:
+        raise ValueError("worlds: expected at least one world with one method, got none")
+    figure, axes = new_figure(
+        7.5, 1.15 + 0.4 * len(names), columns=len(worlds), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (world, values) in zip(axes.flat, worlds.items(), strict=True):
+        rows = {name: values.get(name) for name in names}
+        _difference_rows(ax, rows, other)
+        ax.set_title(plain(world))
+    axes.flat[0].set(yticks=range(len(names)), yticklabels=[plain(name) for name in names])
+    figure.supxlabel(xlabel, fontsize=10)
+    return figure
+
+
+def _difference_rows(ax, values: Mapping[str, np.ndarray | None], other: bool) -> None:
+    """A row a method: a dot a seed, the mean, its interval and both as numbers; nothing where there are no values."""
     ax.axvline(0, color=SOFT, linewidth=0.9)
     for row, (name, differences) in enumerate(values.items()):
-        mean, half = interval(differences)
         color = method_color(name, other=other)
+        if differences is None:
+            continue
+        mean, half = interval(differences)
         ax.scatter(differences, [row] * len(differences), s=16, color=color, alpha=0.45, linewidth=0)
         ax.plot([mean - half, mean + half], [row, row], color=color, linewidth=2.4, solid_capstyle="butt")
         ax.plot(mean, row, "o", markersize=7, color=color, markeredgecolor="white", zorder=4)
@@ -121,9 +166,6 @@ def draw_differences(
             va="center",
             fontsize=9,
         )
-    ax.set(yticks=range(len(values)), yticklabels=[plain(name) for name in values], xlabel=xlabel)
-    ax.set_title(plain(title))
     ax.set_ylim(len(values) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    return figure

@@ -3,6 +3,7 @@
 from dmlnb.course.recipes.attributes import glyph_with_attributes
 from dmlnb.course.recipes.bags import bag_baseline
 from dmlnb.course.recipes.glyphs import glyph_baseline
+from dmlnb.course.recipes.kept import kept
 from dmlnb.course.recipes.letters import train_letters
 from dmlnb.course.recipes.transfer import glyph_transfer
 
@@ -11,5 +12,6 @@ __all__ = [
     "glyph_baseline",
     "glyph_transfer",
     "glyph_with_attributes",
+    "kept",
     "train_letters",
 ]

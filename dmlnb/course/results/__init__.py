@@ -58,6 +58,31 @@ def interval(values, confidence: float = 0.95) -> tuple[float, float]:
     return float(values.mean()), float(half)
 
 
+def differences(study: dict, method: str, baseline: str, metric: str) -> np.ndarray:
+    """A method minus a baseline, seed by seed, in percent.
+
+    Args:
+        study: as `load` returns it.
+        method, baseline: names of its runs.
+        metric: key of the runs, a share 0 .. 1.
+
+    Returns:
+        `(seeds,)` differences.
+
+    Raises:
+        ValueError: if the two were run with other seeds, or a name is not that of a run.
+
+    Taught in notebook 02.
+    """
+    for name in (method, baseline):
+        if name not in study["runs"]:
+            raise ValueError(f"no runs of {name!r}; there are {', '.join(study['runs'])}")
+    runs, reference = study["runs"][method], study["runs"][baseline]
+    if [r["seed"] for r in runs] != [r["seed"] for r in reference]:
+        raise ValueError(f"baseline: {method} was run with other seeds than {baseline}")
+    return np.array([100 * (a[metric] - b[metric]) for a, b in zip(runs, reference, strict=True)])
+
+
 def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None) -> str:
     """Mean ± half of the 95 % interval of each metric for each method, in percent, as aligned text.
 
@@ -79,14 +104,11 @@ def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None)
         cells = ("{:.1f} ± {:.1f}".format(*interval([100 * r[m] for r in runs])) for m in metrics)
         lines.append(f"{method:<24}{len(runs):>6}" + "".join(f"{c:>22}" for c in cells))
     if baseline is not None:
-        reference = study["runs"][baseline]
         lines.append(f"paired difference to {baseline}:")
         for method, runs in study["runs"].items():
             if method == baseline:
                 continue
-            if [r["seed"] for r in runs] != [r["seed"] for r in reference]:
-                raise ValueError(f"baseline: {method} was run with other seeds than {baseline}")
-            pairs = [[100 * (a[m] - b[m]) for a, b in zip(runs, reference, strict=True)] for m in metrics]
+            pairs = (differences(study, method, baseline, m) for m in metrics)
             cells = ("{:+.1f} ± {:.1f}".format(*interval(p)) for p in pairs)
             lines.append(f"{method:<24}{len(runs):>6}" + "".join(f"{c:>22}" for c in cells))
     return "\n".join(lines)

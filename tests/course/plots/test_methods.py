@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlnb.course.plots import draw_differences, method_bars, png_bytes
+from dmlnb.course.plots import draw_differences, draw_worlds, method_bars, png_bytes
 from dmlnb.course.results import interval
 
 
@@ -49,3 +49,23 @@ def test_unknown_names_are_refused_and_known_only_on_request():
             draw({"Proxy Anchor": np.array([0.1, 0.2])}, "x")
         figure = draw({"$Proxy_{Anchor$": np.array([0.1, 0.2])}, "x", other=True)
         png_bytes(figure)
+
+
+def test_worlds_share_rows_and_scale():
+    worlds = {
+        "letters": {"GMP": np.array([1.0, 2.0, 3.0])},
+        "photographs": {"GMP": np.zeros(2), "GSP": np.array([4.0, 6.0])},
+    }
+    figure = draw_worlds(worlds, "MAP@R, points")
+    png_bytes(figure)
+    left, right = figure.axes
+    assert [t.get_text() for t in left.get_yticklabels()] == ["GMP", "GSP"]
+    assert left.get_xlim() == right.get_xlim() and left.get_title(loc="left") == "letters"
+    assert [t.get_text() for t in left.texts] == ["+2.0 ± 2.5"]  # no row where nothing was run
+    assert [t.get_text() for t in right.texts] == ["+0.0 ± 0.0", "+5.0 ± 12.7"]
+
+
+@pytest.mark.parametrize("worlds", [{}, {"letters": {}}, {"letters": {"GMP": np.zeros(1)}}])
+def test_worlds_reject(worlds):
+    with pytest.raises(ValueError, match="worlds|values"):
+        draw_worlds(worlds, "x")
