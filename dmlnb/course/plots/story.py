@@ -92,7 +92,7 @@ def six_queries(answers: str | Tensor = "GAP") -> Figure:
 
     Three were taken because the network with GAP of notebook 00 answers them right, three because it is wrong: the
     median query of each kind, in each script. So any other network is expected to do better on the latter; the
-    picture shows what kind of mistake there is, and measures nothing.
+    picture shows what kind of mistake there is, and measures nothing. The control is `"GAP, another seed"`.
 
     Args:
         answers: name of a network of the stored study `queries`; or embeddings `(2780, d)` of `Glyphs("test")`.
