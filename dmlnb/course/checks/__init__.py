@@ -8,14 +8,14 @@ from dmlnb.course.checks.photographs import cut_off, held_out
 from dmlnb.course.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
 from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
-from dmlnb.course.checks.retrieval import average_precision_at_r, recall_at_1
+from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
 from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
 
 __all__ = [
     "add_matches",
-    "average_precision_at_r",
     "batchnorm_relu",
+    "blockwise_recall",
     "cheapest_tokens",
     "cover_radius",
     "cross_batch_loss",
@@ -24,6 +24,7 @@ __all__ = [
     "dense_loss",
     "farthest_first",
     "first_half",
+    "gallery_recall",
     "gap",
     "gates",
     "hard_histogram",
@@ -37,7 +38,6 @@ __all__ = [
     "proximal_gradient",
     "proximal_step",
     "proxy_cover",
-    "recall_at_1",
     "relative_distances",
     "relaxed_contrastive",
     "relaxed_labels",
