@@ -927,7 +927,8 @@ RESULTS = {  # what functions above return: they hold it, and do nothing with it
     "RetrievalReport", "Selection", "Threshold", "TransportPlan",
 }  # fmt: skip
 TRIED_ELSEWHERE = {
-    "constant": "training/test_optimizer.py",  # takes any numbers  # they take paths, names or other networks; where their borders are tried
+    # they take paths, names or other networks, or anything; where their borders are tried
+    "constant": "tests/training/test_optimizer.py",
     "Backbone": "tests/models/test_backbones.py",
     "Stages": "tests/models/test_stages.py",
     "lite0_backbone": "tests/models/test_backbones.py",
