@@ -132,8 +132,8 @@ def train(
             "seed": seed, "learning_rate": learning_rate, "proxy_factor": proxy_factor, "rates": rates,
             "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
             "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
-            "keep_best": keep_best,
-        } | ({} if schedule is hold_then_linear else {"schedule": schedule}))  # fmt: skip
+            "keep_best": keep_best, "schedule": None if schedule is hold_then_linear else schedule,
+        })  # fmt: skip
         checkpoint = Path(checkpoint).expanduser()
         if checkpoint.exists():
             saved = read_checkpoint(checkpoint, net, learned, optimizer, run=run)
