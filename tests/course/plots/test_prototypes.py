@@ -98,3 +98,8 @@ def test_histogram_patches_name_bad_input():
     for z, patches in ((torch.ones(3, 2), torch.rand(3, 1, 4, 4)), (torch.ones(3), torch.rand(2, 1, 4, 4))):
         with pytest.raises(ValueError, match="histogram, patches"):
             draw_histogram_patches(torch.zeros(8, 8), z, patches)
+
+
+def test_one_more_prototype_may_treble_the_error_as_the_exercise_says():
+    (before, wide), (after, narrow) = (verdict(draw_prototype_demo(m, seed=1)) for m in (2, 3))
+    assert after > 3 * before and narrow < wide and after < narrow / 2
