@@ -20,7 +20,8 @@ def small(monkeypatch, few_letters, few_birds):
 
 @pytest.mark.parametrize("name", mixtures.WORLDS)
 def test_rows_are_as_stored_and_keep_the_bound(name, check_row):
-    for method in mixtures.methods(name)[1::2]:
+    for prototypes in ("2 prototypes", f"32 {mixtures.OF_TEST}", mixtures.DOUBLED):
+        method = f"{name} | {prototypes}"
         row = mixtures.run(method, 0)
         check_row("mixtures", method, row)
         assert 0 < row["share_of_bound"] <= 1
