@@ -16,12 +16,12 @@ from dmlnb.course.checks.pooling import (
 from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
-from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
+from dmlnb.course.checks.templates import batchnorm_relu, best_loss, full_shares, positive_templates
 from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
 
 __all__ = [
-    "add_matches",
     "batchnorm_relu",
+    "best_loss",
     "blockwise_recall",
     "cheapest_tokens",
     "collage_histogram",
@@ -29,9 +29,9 @@ __all__ = [
     "cross_batch_loss",
     "cut_off",
     "decision_matrix",
-    "dense_loss",
     "farthest_first",
     "first_half",
+    "full_shares",
     "gallery_recall",
     "gap",
     "gates",
@@ -43,6 +43,7 @@ __all__ = [
     "nearest_offset",
     "neighbours_kept",
     "pair_slope",
+    "positive_templates",
     "predict",
     "proximal_gradient",
     "proximal_step",
@@ -54,7 +55,6 @@ __all__ = [
     "scores",
     "soft_codes",
     "soft_histogram",
-    "softmax_with_no_match",
     "template_divergence",
     "template_scores",
 ]
