@@ -49,8 +49,8 @@ def test_weight_variant_and_kind_of_score_reach_the_training(few):
         "inner product, best, λ 1.0",
     )
     ends = [birds_templates.learn(arm, 1e-2, 1e-4, 0)[0].state_dict() for arm in arms]
-    biases = torch.stack([end["linear.weight"].flatten() for end in ends])
-    assert (torch.pdist(biases) > 0).all()
+    templates = [next(v for k, v in end.items() if k.endswith("templates.weight")) for end in ends]
+    assert (torch.pdist(torch.stack(templates).flatten(1)) > 0).all()
 
 
 def test_every_arm_starts_from_the_same_classifier(few, monkeypatch):
