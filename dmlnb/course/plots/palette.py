@@ -44,6 +44,12 @@ METHOD_COLORS |= {
     "unseen classes": "#D55E00",
     "mixture of prototypes": "#228833",
     "histogram": "#CCBB44",
+    "fitted vectors": "#EE7733",
+    "learned prototypes": "#CC79A7",
+    "memoryless": "#7A7A7A",
+    "proximal": "#56B4E9",
+    "full": "#882255",
+    "forgetting": "#D55E00",
 }
 METHOD_MARKERS |= {
     "untrained network": "X",
@@ -52,6 +58,12 @@ METHOD_MARKERS |= {
     "unseen classes": "D",
     "mixture of prototypes": "s",
     "histogram": "^",
+    "fitted vectors": "D",
+    "learned prototypes": "P",
+    "memoryless": "X",
+    "proximal": "s",
+    "full": "o",
+    "forgetting": "D",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}
