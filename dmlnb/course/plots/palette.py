@@ -50,6 +50,7 @@ METHOD_COLORS |= {
     "proximal": "#56B4E9",
     "full": "#882255",
     "forgetting": "#D55E00",
+    "mixture, from test classes": "#5E5E5E",
 }
 METHOD_MARKERS |= {
     "untrained network": "X",
@@ -64,6 +65,7 @@ METHOD_MARKERS |= {
     "proximal": "s",
     "full": "o",
     "forgetting": "D",
+    "mixture, from test classes": "X",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}

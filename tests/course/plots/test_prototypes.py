@@ -79,3 +79,8 @@ def test_bad_inputs(arguments, words):
 def test_demo_rejects(number):
     with pytest.raises(ValueError, match="num_prototypes: expected 1 .. 48"):
         draw_prototype_demo(number)
+
+
+def test_one_more_prototype_may_treble_the_error_as_the_exercise_says():
+    (before, wide), (after, narrow) = (verdict(draw_prototype_demo(m, seed=1)) for m in (2, 3))
+    assert after > 3 * before and narrow < wide and after < narrow / 2
