@@ -1,7 +1,13 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
 from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
-from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.course.checks.cross_batch import (
+    cross_batch_loss,
+    first_half,
+    forget_batch,
+    proximal_step,
+    ridge_predictor,
+)
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
@@ -32,6 +38,7 @@ __all__ = [
     "dense_loss",
     "farthest_first",
     "first_half",
+    "forget_batch",
     "gallery_recall",
     "gap",
     "gates",
