@@ -10,7 +10,7 @@ from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import average_precision_at_r, recall_at_1
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
+from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
     "add_matches",
@@ -25,6 +25,7 @@ __all__ = [
     "farthest_first",
     "first_half",
     "gap",
+    "gate_gradient",
     "gates",
     "hard_histogram",
     "held_out",
@@ -32,6 +33,7 @@ __all__ = [
     "lay_on",
     "markov_bound",
     "neighbours_kept",
+    "padded_gates",
     "pair_slope",
     "predict",
     "proximal_gradient",
