@@ -851,6 +851,13 @@ TRAINING = [
         {"step": 3, "steps": 10, "decay": 0.35, "warmup": 2},
     ),
     Row(
+        "cosine",
+        lambda x=None, **s: training.cosine(**{"step": 3, "steps": 10} | s),
+        None,
+        "",
+        {"step": 3, "steps": 10},
+    ),
+    Row(
         "make_optimizer",
         optimizer,
         None,
@@ -919,7 +926,9 @@ RESULTS = {  # what functions above return: they hold it, and do nothing with it
     "Assignment", "ClassSplit", "Letters", "LinearFit", "Matches", "Neighbours", "PooledFeatures", "Reading",
     "RetrievalReport", "Selection", "Threshold", "TransportPlan",
 }  # fmt: skip
-TRIED_ELSEWHERE = {  # they take paths, names or other networks; where their borders are tried
+TRIED_ELSEWHERE = {
+    # they take paths, names or other networks, or anything; where their borders are tried
+    "constant": "tests/training/test_optimizer.py",
     "Backbone": "tests/models/test_backbones.py",
     "Stages": "tests/models/test_stages.py",
     "lite0_backbone": "tests/models/test_backbones.py",

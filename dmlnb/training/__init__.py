@@ -3,6 +3,15 @@
 from dmlnb.training.checkpoints import load_checkpoint, save_checkpoint
 from dmlnb.training.held import modules_of
 from dmlnb.training.loop import train
-from dmlnb.training.optimizer import hold_then_linear, make_optimizer
+from dmlnb.training.optimizer import constant, cosine, hold_then_linear, make_optimizer
 
-__all__ = ["hold_then_linear", "load_checkpoint", "make_optimizer", "modules_of", "save_checkpoint", "train"]
+__all__ = [
+    "constant",
+    "cosine",
+    "hold_then_linear",
+    "load_checkpoint",
+    "make_optimizer",
+    "modules_of",
+    "save_checkpoint",
+    "train",
+]

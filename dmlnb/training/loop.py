@@ -36,6 +36,7 @@ def train(
     proxy_factor: float = 10.0,
     rates: Mapping[str, float] | None = None,
     weight_decay: float = 1e-4,
+    schedule: Callable[[int, int], float] = hold_then_linear,
     warmup: int = 0,
     clip: float | None = None,
     freeze_batchnorm: bool = False,
@@ -65,10 +66,12 @@ def train(
             `(image (c, S, S), label)`, whose random transforms draw from torch's, NumPy's or Python's global generator.
         labels: `(N,)` integers; None for those that the images bring (`.labels`, or the items of a Dataset).
         batches: index tensors, one per step (`dmlnb.data.ClassBatches`); their number is the number of steps.
-        learning_rate: of AdamW; held, then linear to 0 over the last 35 % of the steps.
+        learning_rate: of AdamW, times the schedule.
         proxy_factor: the loss's parameters learn this much faster.
         rates: factors of the learning rate by the beginning of a parameter's name, `{"backbone": 0.1}`.
         weight_decay: decoupled, on weight matrices of the network only.
+        schedule: `schedule(step, steps)`, the factor of the learning rate at a step: by default held, then linear to 0
+            over the last 35 % of the steps; `dmlnb.training` has `cosine` and `constant` too.
         warmup: steps in which the learning rate rises linearly.
         clip: largest norm of the gradient, of network and loss together; None for no limit.
         freeze_batchnorm: BatchNorm layers keep their running statistics and use them; scale and shift still learn.
@@ -129,7 +132,7 @@ def train(
             "seed": seed, "learning_rate": learning_rate, "proxy_factor": proxy_factor, "rates": rates,
             "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
             "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
-            "keep_best": keep_best,
+            "keep_best": keep_best, "schedule": None if schedule is hold_then_linear else schedule,
         })  # fmt: skip
         checkpoint = Path(checkpoint).expanduser()
         if checkpoint.exists():
@@ -152,7 +155,7 @@ def train(
         for step in bar:
             began = time.perf_counter()
             torch.manual_seed(seed * 1_000_003 + step)
-            factor = hold_then_linear(step, steps, warmup=warmup)
+            factor = schedule(step, steps) * min(1.0, (step + 1) / max(warmup, 1))
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
             batch, target = next(loaded)  # (B, c, S, S), (B,)

@@ -1,5 +1,6 @@
 """The optimiser of the training loop and its schedule."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -30,6 +31,32 @@ def hold_then_linear(step: int, steps: int, decay: float = 0.35, *, warmup: int 
     warmup = as_int(warmup, "warmup", least=0)
     require_not_negative(decay=decay)
     return min(1.0, (steps - step) / max(decay * steps, 1e-12)) * min(1.0, (step + 1) / max(warmup, 1))
+
+
+def cosine(step: int, steps: int) -> float:
+    """Learning-rate factor: half a cosine from 1 to 0.
+
+    $$ r(t) = \\tfrac12 \\bigl(1 + \\cos(\\pi t / T)\\bigr) $$
+
+    Args:
+        step: t, from 0.
+        steps: T.
+
+    Returns:
+        r(t) in 0 .. 1.
+
+    Raises:
+        ValueError: for numbers out of range.
+
+    Source: [loshchilov2017sgdr], without restarts.
+    """
+    step, steps = as_int(step, "step", least=0), as_int(steps, "steps")
+    return 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
+
+
+def constant(step: int, steps: int) -> float:
+    """Learning-rate factor 1 at every step."""
+    return 1.0
 
 
 def make_optimizer(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dmlnb.training import hold_then_linear, make_optimizer
+from dmlnb.training import constant, cosine, hold_then_linear, make_optimizer
 from tests.training.small import STEPS, make, run, same
 
 
@@ -25,6 +25,20 @@ def test_warm_up_rises_linearly_and_joins_the_schedule(data):
     _, _, history = run(data, warmup=4, learning_rate=0.1)
     assert [h["lr"] for h in history[:4]] == pytest.approx([0.025, 0.05, 0.075, 0.1])
     assert history[-1]["lr"] == pytest.approx(0.1 / (0.35 * STEPS))
+
+
+def test_cosine_falls_from_one_to_zero():
+    assert [cosine(t, 4) for t in range(5)] == pytest.approx([1.0, 0.853553, 0.5, 0.146447, 0.0], abs=1e-6)
+    for step, steps in ((-1, 4), (0, 0)):
+        with pytest.raises(ValueError, match="step"):
+            cosine(step, steps)
+
+
+def test_another_schedule_is_followed_with_warm_up(data):
+    for schedule in (cosine, constant, lambda step, steps: 1 / (1 + step)):
+        _, _, history = run(data, schedule=schedule, warmup=3, learning_rate=0.1)
+        expected = [0.1 * schedule(t, STEPS) * min(1, (t + 1) / 3) for t in range(STEPS)]
+        assert [h["lr"] for h in history] == pytest.approx(expected)
 
 
 def test_rates_by_the_beginning_of_a_name(data):

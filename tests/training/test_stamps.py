@@ -7,7 +7,7 @@ from dmlnb.data import ClassBatches, augment
 from dmlnb.losses import ProxyAnchorLoss, contrastive_loss
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GlobalMaxPooling
-from dmlnb.training import load_checkpoint, save_checkpoint, train
+from dmlnb.training import cosine, load_checkpoint, save_checkpoint, train
 from tests.training.small import STEPS, make, run, same
 
 
@@ -43,6 +43,7 @@ def test_another_run_is_refused_by_name(data, tmp_path):
     ):  # fmt: skip
         refused(data, path, f"{name}: {there} there, {here} here", **{name: here})
     refused(data, path, "rates: None there, {'backbone': 0.5} here", rates={"backbone": 0.5})
+    refused(data, path, "schedule: ", "cosine here", schedule=cosine)
     refused(data, path, "augment: augment there, None here", augment=None)
     refused(data, path, "augment: augment there", augment=functools.partial(augment, angle=0.0))
     refused(data, path, "validate_every: None there, 200 here", validate=lambda net: {})

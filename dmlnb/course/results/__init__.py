@@ -73,7 +73,7 @@ def differences(study: dict, method: str, baseline: str, metric: str) -> np.ndar
     Raises:
         ValueError: if the two were run with other seeds, or a name is not that of a run.
 
-    Taught in notebook 02.
+    Taught in notebooks 00 and 02.
     """
     for name in (method, baseline):
         if name not in study["runs"]:
@@ -97,8 +97,6 @@ def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None)
 
     Raises:
         ValueError: if the baseline's seeds are not those of another method.
-
-    Taught in notebook 00.
     """
     lines = [f"{'':<24}{'seeds':>6}" + "".join(f"{m:>22}" for m in metrics)]
     for method, runs in study["runs"].items():
