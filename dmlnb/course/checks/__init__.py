@@ -23,7 +23,7 @@ from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
+from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
     "add_matches",
@@ -41,6 +41,7 @@ __all__ = [
     "forget_batch",
     "gallery_recall",
     "gap",
+    "gate_gradient",
     "gates",
     "hard_histogram",
     "held_out",
@@ -49,6 +50,7 @@ __all__ = [
     "markov_bound",
     "nearest_offset",
     "neighbours_kept",
+    "padded_gates",
     "pair_slope",
     "predict",
     "proximal_gradient",
