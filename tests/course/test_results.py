@@ -49,6 +49,7 @@ def test_an_unknown_study_is_named():
         results.load("absent")
 
 
+FEWER = {"queries": 1}  # a picture of one network each, no measurement
 STORED = sorted(file.stem for file in Path(results.__file__).parent.glob("*.json"))
 
 
@@ -58,7 +59,7 @@ def test_stored_studies_say_how_they_were_made(name):
     assert stored["command"].startswith("python -m studies.")
     assert stored["date"] and stored["device"] and stored["versions"]["torch"]
     seeds = {method: [run["seed"] for run in runs] for method, runs in stored["runs"].items()}
-    assert all(len(s) >= 5 and s == next(iter(seeds.values())) for s in seeds.values())
+    assert all(len(s) >= FEWER.get(name, 5) and s == next(iter(seeds.values())) for s in seeds.values())
 
 
 def test_differences_are_paired_and_in_percent():
