@@ -249,7 +249,12 @@ def test_every_study_is_explained_and_every_stored_file_has_its_study():
     assert {f"python -m {study}": name for study, name in rows} == {
         s["command"]: n for n, s in stored.items()
     }
-    programs = {f.stem for f in (ROOT / "studies").glob("*.py")} - {"__init__", "stored", "searched", "photographs"}
+    programs = {f.stem for f in (ROOT / "studies").glob("*.py")} - {
+        "__init__",
+        "stored",
+        "searched",
+        "photographs",
+    }
     assert {study.split()[0].removeprefix("studies.") for study, _ in rows} == programs
 
 

@@ -1,6 +1,12 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
-from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
+from dmlnb.course.checks.chance import (
+    farthest_first,
+    proximal_minimum,
+    proxy_cover,
+    samples_needed,
+    spare_proxy,
+)
 from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
@@ -30,11 +36,10 @@ __all__ = [
     "held_out",
     "inside",
     "lay_on",
-    "markov_bound",
     "neighbours_kept",
     "pair_slope",
     "predict",
-    "proximal_gradient",
+    "proximal_minimum",
     "proximal_step",
     "proxy_cover",
     "recall_at_1",
@@ -42,10 +47,12 @@ __all__ = [
     "relaxed_contrastive",
     "relaxed_labels",
     "ridge_predictor",
+    "samples_needed",
     "scores",
     "soft_codes",
     "soft_histogram",
     "softmax_with_no_match",
+    "spare_proxy",
     "template_divergence",
     "template_scores",
 ]
