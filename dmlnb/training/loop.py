@@ -37,6 +37,7 @@ def train(
     rates: Mapping[str, float] | None = None,
     weight_decay: float = 1e-4,
     warmup: int = 0,
+    constant_rate: bool = False,
     clip: float | None = None,
     freeze_batchnorm: bool = False,
     amp: bool = False,
@@ -45,6 +46,7 @@ def train(
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     validate_every: int = 200,
     keep_best: str | None = None,
+    renew: str | None = None,
     log: Callable[[int, dict[str, float]], None] | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int = 200,
@@ -66,6 +68,7 @@ def train(
         labels: `(N,)` integers; None for those that the images bring (`.labels`, or the items of a Dataset).
         batches: index tensors, one per step (`dmlnb.data.ClassBatches`); their number is the number of steps.
         learning_rate: of AdamW; held, then linear to 0 over the last 35 % of the steps.
+        constant_rate: hold it to the end instead.
         proxy_factor: the loss's parameters learn this much faster.
         rates: factors of the learning rate by the beginning of a parameter's name, `{"backbone": 0.1}`.
         weight_decay: decoupled, on weight matrices of the network only.
@@ -79,6 +82,8 @@ def train(
         validate: called every `validate_every` steps and at the end; its numbers join the history.
         keep_best: one of these numbers, larger is better. At the end network and loss go back to the step where it was
             largest, the first of several; the history says which in `best_step`.
+        renew: one of these numbers; where it is not 0, the optimiser forgets its running averages, as after new proxies
+            (`dmlnb.losses.AlternatingProjection`).
         log: `log(step, entry)`, called with each new entry of the history.
         checkpoint: a `.safetensors` path. If it exists, training resumes from it; it is rewritten every
             `checkpoint_every` steps and at the end. A checkpoint of another run (seed, settings, data, batches, network
@@ -106,9 +111,9 @@ def train(
     if not hasattr(batches, "__getitem__") or len(batches) == 0:
         raise ValueError("batches: expected a sequence of at least one index tensor, got none")
     steps, last, seed = require_settings(
-        len(batches), stop_at, seed, validate=validate, keep_best=keep_best, learning_rate=learning_rate,
-        proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip, workers=workers,
-        validate_every=validate_every, checkpoint_every=checkpoint_every,
+        len(batches), stop_at, seed, validate=validate, keep_best=keep_best, renew=renew,
+        learning_rate=learning_rate, proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip,
+        workers=workers, validate_every=validate_every, checkpoint_every=checkpoint_every,
     )  # fmt: skip
     if augment == "letters":
         augment = default_augment if isinstance(images, Tensor) else None
@@ -129,7 +134,7 @@ def train(
             "seed": seed, "learning_rate": learning_rate, "proxy_factor": proxy_factor, "rates": rates,
             "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
             "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
-            "keep_best": keep_best,
+            "keep_best": keep_best, "constant_rate": constant_rate or None, "renew": renew,
         })  # fmt: skip
         checkpoint = Path(checkpoint).expanduser()
         if checkpoint.exists():
@@ -152,7 +157,7 @@ def train(
         for step in bar:
             began = time.perf_counter()
             torch.manual_seed(seed * 1_000_003 + step)
-            factor = hold_then_linear(step, steps, warmup=warmup)
+            factor = hold_then_linear(step, steps, 0.0 if constant_rate else 0.35, warmup=warmup)
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
             batch, target = next(loaded)  # (B, c, S, S), (B,)
@@ -184,8 +189,10 @@ def train(
             }
             done = step + 1
             if validate is not None and (done % validate_every == 0 or done == steps):
-                entry |= require_numbers(validate(net), keep_best)
+                entry |= require_numbers(validate(net), keep_best, renew)
                 _training_mode(net, loss, freeze_batchnorm)
+                if renew is not None and entry[renew]:
+                    optimizer.state.clear()
                 if keep_best is not None:
                     validated = [h for h in history if "best_step" in h] + [entry]
                     first_best = max(validated, key=lambda h: h[keep_best])  # the first of several
