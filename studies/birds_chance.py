@@ -15,6 +15,7 @@ four tries on validation species, with one seed that is not among the ten: four 
 alone, two times two rates of its proxies.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import torch
@@ -65,14 +66,19 @@ SWEEP = [f"{name} + CCP, strength {value}" for name in PAPER for value in (0.0, 
 def make_loss(
     name: str,
     added: str,
-    net: nn.Linear,
-    vectors: Tensor,
+    net: nn.Module,
+    rows: Callable[[Tensor], Tensor],
     labels: Tensor,
     seed: int,
+    *,
+    dim: int = DIM,
     proxies: int = PROXIES,
     **options,
 ):
-    """The loss of an arm; what is added is `once`, `random`, `CCP`, `CCP, K = 1` or nothing."""
+    """The loss of an arm; what is added is `once`, `random`, `CCP`, `CCP, K = 1` or nothing.
+
+    `rows(index)` gives embeddings of training samples with the present weights.
+    """
     base, classes = LOSSES[name], int(labels.max()) + 1
     if not added and name in PAPER:
         return partial(base, normalize="ball")
@@ -80,19 +86,22 @@ def make_loss(
     loss = ChanceConstrainedLoss(
         base,
         classes,
-        DIM,
+        dim,
         proxies_per_class=1 if one else proxies,
         pair_weight=0.1 if name in PAPER else 0.0,
     )
     if not added:
         return loss
     options = {"pool": 1 if added == "random" else POOL, "strength": STRENGTH} | options
-    rows = lambda index: net(vectors[index])
     ccp = AlternatingProjection(net, loss, rows, labels, seed=seed, include_start=True, **options)
     if "CCP" not in added:
         ccp.anchor.set_strength(0.0)  # no sub-problem, no proximal term
     ccp.select()
     return ccp
+
+
+def rows_of(head: nn.Linear, vectors: Tensor, index: Tensor) -> Tensor:
+    return head(vectors[index])
 
 
 def train_all(
@@ -106,7 +115,8 @@ def train_all(
     for seed in seeds:
         torch.manual_seed(seed)
         heads.append(nn.Linear(x.shape[1], DIM))
-        losses.append(make_loss(name, added, heads[-1], x, y, seed, **options))
+        rows = partial(rows_of, heads[-1], x)
+        losses.append(make_loss(name, added, heads[-1], rows, y, seed, **options))
     together = Heads(heads, losses, *zip(*chosen, strict=True))
     tables = torch.stack([torch.stack([*ClassBatches(y, 8, 4, steps, seed=seed)]) for seed in seeds])
     noted = [{"projections": 0, "pull": [], "gradient": []} for _ in seeds]

@@ -1,4 +1,4 @@
-"""Pools of candidates: random samples of every class, as many of each. Taught in notebook 04."""
+"""Pools of candidates: random samples of every class, as many of each."""
 
 import torch
 from torch import Tensor

@@ -243,6 +243,23 @@ def test_the_best_of_the_validation_is_kept_also_after_a_resume(data, tmp_path, 
     assert same(alone, net)
 
 
+def test_the_optimiser_begins_anew_where_asked(data):
+    """Eight steps with a renewal after four are four steps, and four with an optimiser of their own."""
+    images, labels, batches = data
+    switched = iter((1.0, 0.0))
+    options = {"constant_rate": True, "augment": None}
+    net, loss, history = run(
+        data, validate=lambda net: {"switched": next(switched)}, validate_every=4, renew="switched", **options
+    )
+    assert [h["lr"] for h in history] == [3e-3] * STEPS
+    other, its_loss = make()
+    for part in ([*batches][:4], [*batches][4:]):
+        train(other, its_loss, images, labels, part, seed=5, progress=False, device="cpu", **options)
+    assert same(net, other) and same(loss, its_loss)
+    kept, _, _ = run(data, **options)
+    assert not same(net, kept)
+
+
 def test_log_gets_each_new_entry(data, tmp_path):
     seen = []
     log = lambda step, entry: seen.append((step, entry))
