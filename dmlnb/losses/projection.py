@@ -32,8 +32,8 @@ class AlternatingProjection(nn.Module):
     there, λ is multiplied by `decay`, and each class gets new proxies, a k-center of a fresh pool of its samples
     (`select`).
 
-    New proxies change the gradient at once, by a factor of twenty where they are far from the old ones. Training with
-    `clip` bounds its norm, and `renew` makes the optimiser forget the running averages of the sub-problem before.
+    New proxies may change the gradient at once, in direction and size. Training with `clip` bounds its norm, and
+    `renew` makes the optimiser forget the running averages of the sub-problem before.
 
     Everything it knows is in its `state_dict`, so a checkpoint of the loss resumes it: a pool is a function of the
     seed and the number of selections.
