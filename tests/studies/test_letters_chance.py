@@ -21,7 +21,7 @@ def study(monkeypatch, tmp_path, few_letters):
 
 
 @pytest.mark.parametrize(
-    "method", ["start", "multi-similarity", "contrastive + once", "triplet + CCP, K = 1"]
+    "method", ["start", "multi-similarity", "contrastive + once", "contrastive + CCP"]
 )
 def test_two_steps(study, method):
     row = study.run(method, 0)
