@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 
+import torch
 from torch import Tensor, nn
 
 from dmlnb.data import FeatureMaps
@@ -31,12 +32,21 @@ SETTINGS = {  # what every stored study of this world says of itself
 @lru_cache
 def birds(path: str = MAPS) -> tuple[Split, Split]:
     """Maps, in units of their standard deviation over the training species, and labels, by split."""
-    stored, maps, labels = FeatureMaps.load(path), {}, {}
+    stored, maps, labels = FeatureMaps.load(path).view(0), {}, {}
     for split, (low, high) in SPECIES.items():
         rows = ((stored.labels >= low) & (stored.labels < high)).nonzero()[:, 0]
         maps[split], labels[split] = stored[rows], stored.labels[rows] - low
     scale = maps["train"].std()
     return {split: values / scale for split, values in maps.items()}, labels
+
+
+@lru_cache
+def mirrored_train(path: str = MAPS) -> Tensor:
+    """The mirrored training photographs' maps, averaged, `(N, C, 1, 1)`, in the units of `averaged`."""
+    stored = FeatureMaps.load(path)
+    first, second = (stored.view(v).of_classes(range(*SPECIES["train"])) for v in (0, 1))
+    number = torch.arange(len(first))
+    return second[number].mean(dim=(2, 3), keepdim=True) / first[number].std()
 
 
 @lru_cache
@@ -46,9 +56,11 @@ def averaged(path: str = MAPS) -> tuple[Split, Split]:
     return {split: values.mean(dim=(2, 3), keepdim=True) for split, values in maps.items()}, labels
 
 
-def measure(net: nn.Module, maps: Split, labels: Split, split: str) -> dict[str, float]:
+def measure(
+    net: nn.Module, maps: Split, labels: Split, split: str, metric: str = "cosine"
+) -> dict[str, float]:
     """R@1 and MAP@R on a split, as `{split}_recall_at_1` and `{split}_map_at_r`."""
-    report = evaluate(embed(net, maps[split]), labels[split])
+    report = evaluate(embed(net, maps[split]), labels[split], metric=metric)
     return {f"{split}_recall_at_1": report.recall_at[1], f"{split}_map_at_r": report.map_at_r}
 
 
@@ -61,6 +73,7 @@ def fit(
     *,
     seed: int,
     read: bool = False,
+    metric: str = "cosine",
     each_validation: Callable[[float], dict] | None = None,
     **options,
 ) -> dict:
@@ -71,7 +84,7 @@ def fit(
     """
 
     def validate(net: nn.Module) -> dict[str, float]:
-        found = measure(net, maps, labels, "validation")
+        found = measure(net, maps, labels, "validation", metric)
         return found | (each_validation(found["validation_map_at_r"]) if each_validation else {})
 
     history = train(

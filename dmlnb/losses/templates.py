@@ -23,16 +23,18 @@ def class_template_loss(
     """Teach templates their classes, with the label of the image alone.
 
     $$ \\text{dense:}\\ \\frac1N \\sum_i \\mathrm{CE}(s_i, y) \\qquad\\qquad
-       \\text{pooled:}\\ \\mathrm{CE}\\Bigl(\\frac1N \\sum_i s_i,\\ y\\Bigr) $$
+       \\text{pooled:}\\ \\mathrm{CE}\\Bigl(\\frac1N \\sum_i s_i,\\ y\\Bigr) \\qquad\\qquad
+       \\text{best:}\\ \\mathrm{CE}\\Bigl(\\ln \\sum_i e^{s_i},\\ y\\Bigr) $$
 
     Dense asks every region for the class of its image, background included; pooled asks only their average, so
-    regions may differ. By Jensen's inequality the pooled loss is never larger. The score of a class with several
-    templates is the log-sum-exp of theirs.
+    regions may differ, and by Jensen's inequality its loss is never larger; best asks the regions that fit a class
+    most, so that one good region can answer for the image. The score of a class with several templates is the
+    log-sum-exp of theirs.
 
     Args:
         scores: `(B, K, H, W)` raw scores s, before the normalisation; templates `c per_class ...` belong to class c.
         labels: `(B,)` integers in 0 .. K / per_class - 1.
-        variant: `"dense"` or `"pooled"`.
+        variant: `"dense"`, `"pooled"` or `"best"`.
         per_class: templates of each class.
 
     Returns:
@@ -44,8 +46,8 @@ def class_template_loss(
     Source: the idea [gorgun2022template]; this form is our reconstruction. Taught in notebook 05.
     """
     require_map(scores, name="scores", finite=True)
-    if variant not in ("dense", "pooled"):
-        raise ValueError(f"variant: expected 'dense' or 'pooled', got {variant!r}")
+    if variant not in ("dense", "pooled", "best"):
+        raise ValueError(f"variant: expected 'dense', 'pooled' or 'best', got {variant!r}")
     if scores.shape[1] % as_int(per_class, "per_class"):
         raise ValueError(f"per_class: expected a divisor of {scores.shape[1]} templates, got {per_class}")
     labels = as_labels(labels, len(scores), scores.shape[1] // per_class)
@@ -54,6 +56,8 @@ def class_template_loss(
         scores = scores.unflatten(1, (-1, int(per_class))).logsumexp(dim=2)  # (B, C, n)
     if variant == "pooled":
         return cross_entropy(scores.mean(dim=2), labels)
+    if variant == "best":
+        return cross_entropy(scores.logsumexp(dim=2), labels)
     return cross_entropy(scores, labels[:, None].expand(-1, scores.shape[2]))
 
 

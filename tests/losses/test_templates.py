@@ -15,11 +15,13 @@ def loop(scores, labels, variant):
         regions = image.flatten(1).T  # (n, K)
         if variant == "pooled":
             regions = regions.mean(dim=0, keepdim=True)
+        if variant == "best":
+            regions = regions.exp().sum(dim=0, keepdim=True).log()
         total += sum(-torch.log_softmax(r, 0)[label] for r in regions) / len(regions)
     return total / len(scores)
 
 
-@pytest.mark.parametrize("variant", ["dense", "pooled"])
+@pytest.mark.parametrize("variant", ["dense", "pooled", "best"])
 def test_loop_twin(variant):
     scores, labels = torch.randn(4, 6, 3, 2, dtype=torch.float64), torch.tensor([0, 5, 2, 2])
     found = class_template_loss(scores, labels, variant=variant)
@@ -28,14 +30,13 @@ def test_loop_twin(variant):
 
 def test_closed_forms():
     even = torch.zeros(2, 8, 3, 3)
-    for variant in ("dense", "pooled"):
+    for variant in ("dense", "pooled", "best"):
         found = class_template_loss(even, torch.tensor([1, 7]), variant=variant)
         assert found.item() == pytest.approx(torch.log(torch.tensor(8.0)).item(), rel=1e-6)
     flat = torch.randn(3, 5, 1, 1).expand(3, 5, 4, 4)  # no region differs: the variants agree
     labels = torch.tensor([0, 1, 4])
-    assert torch.allclose(
-        class_template_loss(flat, labels), class_template_loss(flat, labels, variant="pooled")
-    )
+    dense, pooled, best = (class_template_loss(flat, labels, variant=v) for v in ("dense", "pooled", "best"))
+    assert torch.allclose(dense, pooled) and torch.allclose(dense, best)
 
 
 def test_the_pooled_loss_is_never_larger():
@@ -56,10 +57,21 @@ def test_pooled_leaves_single_regions_free_and_dense_does_not():
     )
 
 
+def test_one_good_region_answers_for_the_image_in_best_alone():
+    """A region fits the class, the others fit another a little: best is near 0, pooled and dense are not."""
+    scores = torch.zeros(1, 4, 1, 10)
+    scores[0, 2] = 2.0
+    scores[0, 1, 0, 0] = 15.0
+    label = torch.tensor([1])
+    assert class_template_loss(scores, label, variant="best") < 1e-3
+    assert class_template_loss(scores, label, variant="pooled") > 0.5
+    assert class_template_loss(scores, label) > 2
+
+
 def test_several_templates_a_class():
     scores, labels = torch.randn(2, 6, 2, 2), torch.tensor([0, 2])
     merged = torch.stack([scores[:, [2 * c, 2 * c + 1]].logsumexp(dim=1) for c in range(3)], dim=1)
-    for variant in ("dense", "pooled"):
+    for variant in ("dense", "pooled", "best"):
         found = class_template_loss(scores, labels, variant=variant, per_class=2)
         assert torch.allclose(found, class_template_loss(merged, labels, variant=variant))
 
@@ -72,7 +84,7 @@ def test_dense_is_distillation_from_one_hot_targets():
     assert torch.allclose(kl, class_template_loss(scores, labels), atol=1e-14)
 
 
-@pytest.mark.parametrize("variant", ["dense", "pooled"])
+@pytest.mark.parametrize("variant", ["dense", "pooled", "best"])
 @pytest.mark.parametrize("per_class", [1, 2])
 def test_gradients(variant, per_class):
     scores = torch.randn(2, 4, 2, 3, dtype=torch.float64, requires_grad=True)

@@ -28,12 +28,12 @@ from dmlnb.course.checks.pooling import (
 from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
-from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
+from dmlnb.course.checks.templates import batchnorm_relu, best_loss, full_shares, positive_templates
 from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
-    "add_matches",
     "batchnorm_relu",
+    "best_loss",
     "blockwise_recall",
     "cheapest_tokens",
     "collage_histogram",
@@ -41,10 +41,10 @@ __all__ = [
     "cross_batch_loss",
     "cut_off",
     "decision_matrix",
-    "dense_loss",
     "farthest_first",
     "first_half",
     "forget_batch",
+    "full_shares",
     "gallery_recall",
     "gap",
     "gate_gradient",
@@ -57,6 +57,7 @@ __all__ = [
     "neighbours_kept",
     "padded_gates",
     "pair_slope",
+    "positive_templates",
     "predict",
     "proximal_minimum",
     "proximal_step",
@@ -69,7 +70,6 @@ __all__ = [
     "scores",
     "soft_codes",
     "soft_histogram",
-    "softmax_with_no_match",
     "spare_proxy",
     "template_divergence",
     "template_scores",
