@@ -100,7 +100,9 @@ def _scale(figure: Figure, heat, x: float, y: float, height: float) -> None:
 
 
 @style()
-def assignment_maps(images, winners, *, num_prototypes: int, range=None) -> Figure:
+def assignment_maps(
+    images, winners, *, num_prototypes: int, range=None, titles: Sequence[str] | None = None
+) -> Figure:
     """Images above, and below each its regions coloured by the prototype that wins them.
 
     Args:
@@ -108,12 +110,13 @@ def assignment_maps(images, winners, *, num_prototypes: int, range=None) -> Figu
         winners: `(N, H, W)` indices in 0 .. num_prototypes - 1.
         num_prototypes: m.
         range: as in `contact_sheet`.
+        titles: N captions.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: if there are not as many maps as images, or a prototype is out of range.
+        ValueError: if there are not as many maps or captions as images, or a prototype is out of range.
 
     Taught in notebook 01.
     """
@@ -123,12 +126,18 @@ def assignment_maps(images, winners, *, num_prototypes: int, range=None) -> Figu
     if not (0 <= winners.min() and winners.max() < num_prototypes):
         got = f"{winners.min()} .. {winners.max()}"
         raise ValueError(f"winners: expected prototypes in 0 .. {num_prototypes - 1}, got {got}")
-    figure, axes = new_figure(0.95 * len(pictures) + 0.9, 2.2, rows=2, columns=len(pictures), squeeze=False)
+    same_number(pictures, titles=titles)
+    height = 2.2 + (CAPTION if titles is not None else 0.0)
+    figure, axes = new_figure(
+        0.95 * len(pictures) + 0.9, height, rows=2, columns=len(pictures), squeeze=False
+    )
     for column, (image, winner) in enumerate(zip(pictures, winners, strict=True)):
         axes[0, column].imshow(image, cmap="gray", vmin=0, vmax=255)
         picture = axes[1, column].imshow(
             winner, cmap=ListedColormap(class_colors(num_prototypes)), vmin=-0.5, vmax=num_prototypes - 0.5
         )
+    for axis, name in zip(axes[0], titles or (), strict=False):
+        axis.set_title(plain(name), fontsize=9)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     figure.colorbar(

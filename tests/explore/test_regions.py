@@ -48,6 +48,15 @@ def test_assignment_maps_show_the_winners():
         assignment_maps(images, winners[:2], num_prototypes=4)
 
 
+def test_assignment_maps_have_captions():
+    figure = assignment_maps(
+        GREY[:2], torch.zeros(2, 2, 2, dtype=torch.long), num_prototypes=1, titles=["$a", "b"]
+    )
+    assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == [r"\$a", "b"]
+    with pytest.raises(ValueError, match="titles: expected 2"):
+        assignment_maps(GREY[:2], torch.zeros(2, 2, 2, dtype=torch.long), num_prototypes=1, titles=["a"])
+
+
 def test_assignment_maps_refuse_prototypes_that_are_not_there():
     with pytest.raises(ValueError, match=r"winners: expected prototypes in 0 \.\. 3, got 0 \.\. 4"):
         assignment_maps(GREY[:1], torch.arange(5).view(1, 1, 5), num_prototypes=4)

@@ -5,7 +5,14 @@ from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proxim
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
-from dmlnb.course.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
+from dmlnb.course.checks.pooling import (
+    collage_histogram,
+    cover_radius,
+    gap,
+    hard_histogram,
+    nearest_offset,
+    soft_histogram,
+)
 from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
@@ -17,6 +24,7 @@ __all__ = [
     "batchnorm_relu",
     "blockwise_recall",
     "cheapest_tokens",
+    "collage_histogram",
     "cover_radius",
     "cross_batch_loss",
     "cut_off",
@@ -32,6 +40,7 @@ __all__ = [
     "inside",
     "lay_on",
     "markov_bound",
+    "nearest_offset",
     "neighbours_kept",
     "pair_slope",
     "predict",

@@ -46,7 +46,7 @@ QUESTIONS = {
         },
     ),
     "01-radius": Question(
-        "Prototypes are chosen among the tokens, farthest first. You take one more. What can happen to the error "
+        "Prototypes are chosen among the regions, farthest first. You take one more. What can happen to the error "
         "‖GAP − Σ zᵢ νᵢ‖ and to the cover radius δ?",
         {
             "a": "both fall or stay",
@@ -58,6 +58,17 @@ QUESTIONS = {
             "a": "true of δ; but the error is the length of a mean of differences, which may have cancelled before",
             "b": "δ only bounds the error: differences that cancelled by luck may stop to cancel",
             "c": "a new centre cannot be farther away than the old nearest one, so δ cannot rise",
+        },
+    ),
+    "01-jigsaw": Question(
+        "You cut a feature map into its regions and put them back in random order. Which of these change: GAP, the "
+        "histogram z, the error of the mixture, the cover radius δ?",
+        {"a": "all four", "b": "the histogram only", "c": "none of them"},
+        "c",
+        {
+            "a": "look for the place of a region in each of the formulas",
+            "b": "z counts how many regions each prototype wins; does it know where they were?",
+            "c": "all four are sums or maxima over the regions: pooling forgets where things are",
         },
     ),
     "02-mass": Question(

@@ -8,6 +8,7 @@ from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.course.plots.lines import draw_bound, draw_curve
 from dmlnb.course.plots.methods import draw_differences, draw_worlds, method_bars
+from dmlnb.course.plots.mixtures import draw_mixtures
 from dmlnb.course.plots.palette import METHOD_COLORS, method_color, method_marker
 from dmlnb.course.plots.prototypes import (
     draw_histogram_assignment,
@@ -52,6 +53,7 @@ __all__ = [
     "draw_histogram_assignment",
     "draw_histogram_patches",
     "draw_label_maps",
+    "draw_mixtures",
     "draw_pair_demo",
     "draw_pair_energy",
     "draw_pooling_plan",

@@ -42,12 +42,18 @@ METHOD_COLORS |= {
     "unseen, untrained network": "#A6A6A6",
     "train classes": "#0072B2",
     "unseen classes": "#D55E00",
+    "mixture of prototypes": "#228833",
+    "histogram": "#CCBB44",
+    "mixture, from test classes": "#5E5E5E",
 }
 METHOD_MARKERS |= {
     "untrained network": "X",
     "unseen, untrained network": "X",
     "train classes": "o",
     "unseen classes": "D",
+    "mixture of prototypes": "s",
+    "histogram": "^",
+    "mixture, from test classes": "X",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}

@@ -79,3 +79,15 @@ def test_the_error_may_rise_with_one_more_prototype_and_the_radius_may_not():
         assert (radii.diff() <= 0).all() and (errors <= radii + 1e-6).all()
         rose |= bool((errors.diff() > 1e-4).any())
     assert rose
+
+
+def test_gap_histogram_error_and_radius_do_not_know_the_order_of_regions():
+    regions, prototypes = torch.randn(30, 4), torch.randn(6, 4)
+    found = []
+    for order in (torch.arange(30), torch.randperm(30)):
+        f = regions[order]
+        gap, z = f.mean(dim=0), hard_histogram(f[None], prototypes, cost="euclidean")[0]
+        found.append(
+            torch.cat([gap, z, (z @ prototypes - gap).norm()[None], cover_radius(f, prototypes)[None]])
+        )
+    assert torch.allclose(*found, atol=1e-6)
