@@ -14,13 +14,21 @@ from dmlnb.course.checks.pooling import (
     soft_histogram,
 )
 from dmlnb.course.checks.questions import predict
-from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
+from dmlnb.course.checks.relaxed import (
+    axes_needed,
+    kernel_width,
+    pair_slope,
+    relative_distances,
+    relaxed_contrastive,
+    relaxed_labels,
+)
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
 from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
 
 __all__ = [
     "add_matches",
+    "axes_needed",
     "batchnorm_relu",
     "blockwise_recall",
     "cheapest_tokens",
@@ -38,6 +46,7 @@ __all__ = [
     "hard_histogram",
     "held_out",
     "inside",
+    "kernel_width",
     "lay_on",
     "markov_bound",
     "nearest_offset",

@@ -45,6 +45,9 @@ METHOD_COLORS |= {
     "mixture of prototypes": "#228833",
     "histogram": "#CCBB44",
     "mixture, from test classes": "#5E5E5E",
+    "binary labels": "#EE7733",
+    "principal axes": "#5E5E5E",
+    "from scratch": "#0072B2",
 }
 METHOD_MARKERS |= {
     "untrained network": "X",
@@ -54,6 +57,9 @@ METHOD_MARKERS |= {
     "mixture of prototypes": "s",
     "histogram": "^",
     "mixture, from test classes": "X",
+    "binary labels": "s",
+    "principal axes": "X",
+    "from scratch": "o",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}

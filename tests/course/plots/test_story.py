@@ -32,6 +32,14 @@ def test_perfect_embeddings_answer_all_six_right():
     assert frames(figure, HIT) >= 48 and frames(figure, MISS) == 0
 
 
+def test_embeddings_are_searched_by_the_metric_that_is_asked_for():
+    test = Glyphs("test")
+    rows = one_hot(test.labels).float()
+    rows[1::2] *= 100  # each class on a ray: near by angle, far by distance
+    rows[1::2, 0] += 100
+    assert frames(six_queries(rows), HIT) != frames(six_queries(rows, metric="l2"), HIT)
+
+
 def test_three_of_the_six_were_wrong_with_gap():
     study, labels = results.load("queries"), Glyphs("test").labels
     queries = study["settings"]["queries"]
