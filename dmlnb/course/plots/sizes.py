@@ -43,13 +43,13 @@ def draw_sizes(
 
     Taught in notebook 07.
     """
-    if not worlds or not all(worlds.values()):
+    if not worlds or not all(any(gains.values()) for gains in worlds.values()):
         raise ValueError("worlds: expected at least one world with one method, got none")
     unknown = {size for gains in worlds.values() for gain in gains.values() for size in gain} - set(sizes)
     if unknown:
         raise ValueError(f"sizes: expected all that were measured, got none of {', '.join(sorted(unknown))}")
     figure, axes = new_figure(3.4 * len(worlds) + 1.7, 3.5, columns=len(worlds), squeeze=False)
-    names = list(dict.fromkeys(name for gains in worlds.values() for name in gains))
+    names = list(dict.fromkeys(name for gains in worlds.values() for name, gain in gains.items() if gain))
     handles = {}
     for ax, (world, methods) in zip(axes.flat, worlds.items(), strict=True):
         there = [size for size in sizes if any(size in gain for gain in methods.values())]

@@ -59,7 +59,7 @@ def draw_transfer_demo(sigma: float = 1.0, delta: float = 1.0, step: int = STEPS
     )
     _points(left, source, classes, 1.3)
     _points(middle, path[step], classes, 1.7)
-    _arrows(middle, path[step], force)
+    _arrows(middle, path[step], force, min(6.0, 0.7 / float(force.norm(dim=1).max())))
     left.set_title("source: on a circle")
     middle.set_title(f"target after {step} steps, with forces")
     right.plot(losses, color=SOFT)
@@ -90,12 +90,14 @@ def draw_transfer_steps(
         raise ValueError(f"steps: expected at least one, each 0 .. {STEPS}, got {steps}")
     source, classes = toy_source(seed)
     path, _ = toy_transfer(sigma, delta, seed)
+    pushes = {step: forces(path[step], source, sigma, delta) for step in steps}
+    scale = 0.7 / max(float(force.norm(dim=1).max()) for force in pushes.values())  # one for all panels
     figure, axes = new_figure(2.3 * (1 + len(steps)), 2.5, columns=1 + len(steps))
     _points(axes[0], source, classes, 1.3)
     axes[0].set_title("source")
     for ax, step in zip(axes[1:], steps, strict=True):
         _points(ax, path[step], classes, 1.7)
-        _arrows(ax, path[step], forces(path[step], source, sigma, delta))
+        _arrows(ax, path[step], pushes[step], scale)
         ax.set_title("target, start" if step == 0 else f"after {step} steps")
     return figure
 
@@ -195,10 +197,8 @@ def draw_configurations(
     return figure
 
 
-def _arrows(ax: Axes, points: Tensor, force: Tensor) -> None:
-    """Forces as arrows; long ones are shortened, all by one factor."""
-    arrows = force * min(6.0, 0.7 / float(force.norm(dim=1).max()))
-    ax.quiver(*points.T, *arrows.T, angles="xy", scale_units="xy", scale=1, color=SOFT, width=0.006)
+def _arrows(ax: Axes, points: Tensor, force: Tensor, scale: float) -> None:
+    ax.quiver(*points.T, *(scale * force).T, angles="xy", scale_units="xy", scale=1, color=SOFT, width=0.006)
 
 
 def _points(ax: Axes, points: Tensor, classes: Tensor, reach: float) -> None:
