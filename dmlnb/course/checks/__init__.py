@@ -1,7 +1,19 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
-from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
-from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.course.checks.chance import (
+    farthest_first,
+    proximal_minimum,
+    proxy_cover,
+    samples_needed,
+    spare_proxy,
+)
+from dmlnb.course.checks.cross_batch import (
+    cross_batch_loss,
+    first_half,
+    forget_batch,
+    proximal_step,
+    ridge_predictor,
+)
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
@@ -24,7 +36,7 @@ from dmlnb.course.checks.relaxed import (
 )
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
+from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
     "add_matches",
@@ -40,30 +52,34 @@ __all__ = [
     "dense_loss",
     "farthest_first",
     "first_half",
+    "forget_batch",
     "gallery_recall",
     "gap",
+    "gate_gradient",
     "gates",
     "hard_histogram",
     "held_out",
     "inside",
     "kernel_width",
     "lay_on",
-    "markov_bound",
     "nearest_offset",
     "neighbours_kept",
+    "padded_gates",
     "pair_slope",
     "predict",
-    "proximal_gradient",
+    "proximal_minimum",
     "proximal_step",
     "proxy_cover",
     "relative_distances",
     "relaxed_contrastive",
     "relaxed_labels",
     "ridge_predictor",
+    "samples_needed",
     "scores",
     "soft_codes",
     "soft_histogram",
     "softmax_with_no_match",
+    "spare_proxy",
     "template_divergence",
     "template_scores",
 ]

@@ -44,6 +44,12 @@ METHOD_COLORS |= {
     "unseen classes": "#D55E00",
     "mixture of prototypes": "#228833",
     "histogram": "#CCBB44",
+    "fitted vectors": "#EE7733",
+    "learned prototypes": "#CC79A7",
+    "memoryless": "#7A7A7A",
+    "proximal": "#56B4E9",
+    "full": "#882255",
+    "forgetting": "#D55E00",
     "mixture, from test classes": "#5E5E5E",
     "binary labels": "#EE7733",
     "principal axes": "#5E5E5E",
@@ -56,6 +62,12 @@ METHOD_MARKERS |= {
     "unseen classes": "D",
     "mixture of prototypes": "s",
     "histogram": "^",
+    "fitted vectors": "D",
+    "learned prototypes": "P",
+    "memoryless": "X",
+    "proximal": "s",
+    "full": "o",
+    "forgetting": "D",
     "mixture, from test classes": "X",
     "binary labels": "s",
     "principal axes": "X",
@@ -69,7 +81,7 @@ def method_color(name: str, *, other: bool = False) -> str:
     """The colour of a method, split or metric.
 
     Args:
-        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS.
+        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS; `"name: words"` is a case of it in the same colour.
         other: give any other name a colour too, one that depends on the name only.
 
     Returns:
@@ -79,6 +91,7 @@ def method_color(name: str, *, other: bool = False) -> str:
         ValueError: for a name that is not known; says which are near.
     """
     known = METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS
+    name = name if name in known else name.split(":")[0]
     if name in known:
         return known[name]
     if other:
