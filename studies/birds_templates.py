@@ -31,7 +31,7 @@ from studies.photographs import MAPS, RATES, SEARCH_SEED
 from studies.stored import collect, save
 
 CUB = os.environ.get("DMLNB_CUB", "data/CUB_200_2011")
-STEPS, EVERY, SEEDS, SPECIES = 300, 20, range(10), 100
+STEPS, EVERY, SEEDS, SPECIES = 200, 20, range(10), 100
 DECAYS = (1e-4, 1e-2, 1e-1)
 # variant of the templates' loss, its weight, whether scores are cosines; None for no block
 ARMS: dict[str, tuple[str, float, bool] | None] = {"no block": None}
