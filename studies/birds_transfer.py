@@ -1,7 +1,8 @@
 """Embedding transfer on photographs of birds: relaxed labels, their rivals and their controls, on species never seen.
 
-    DMLNB_MAPS=data/birds_maps_2 python -m studies.birds_transfer search   # about 25 minutes on one core
-    DMLNB_MAPS=data/birds_maps_2 python -m studies.birds_transfer          # as long; writes its results
+    export DMLNB_MAPS=data/birds_maps DMLNB_VIEWS=data/birds_maps_mirrored
+    python -m studies.birds_transfer search   # about 25 minutes on one core
+    python -m studies.birds_transfer          # as long; writes dmlnb/course/results/birds_transfer.json
 
 Source and targets begin with the same independent pretraining: the averaged ImageNet maps of `studies.photographs`, of
 each photograph and of its mirror image (`FeatureMaps.compute(..., views=(mirrored,))`). Both are heads with a hidden
