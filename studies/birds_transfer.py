@@ -1,8 +1,8 @@
 """Embedding transfer on photographs of birds: relaxed labels, their rivals and their controls, on species never seen.
 
     export DMLNB_MAPS=data/birds_maps DMLNB_VIEWS=data/birds_maps_mirrored
-    python -m studies.birds_transfer search   # about 25 minutes on one core
-    python -m studies.birds_transfer          # as long; writes dmlnb/course/results/birds_transfer.json
+    python -m studies.birds_transfer search   # about 10 minutes on one core
+    python -m studies.birds_transfer          # about 25 minutes; writes dmlnb/course/results/birds_transfer.json
 
 Source and targets begin with the same independent pretraining: the averaged ImageNet maps of `studies.photographs`, of
 each photograph and of its mirror image (`FeatureMaps.compute(..., views=(mirrored,))`). Both are heads with a hidden
@@ -45,7 +45,6 @@ from studies.photographs import (
     SEARCH_SEED,
     SETTINGS,
     SPECIES,
-    STEPS,
     averaged,
     fit,
     measure,
@@ -53,7 +52,7 @@ from studies.photographs import (
 )
 from studies.stored import collect, save
 
-SEEDS, HIDDEN, DIM = range(10), 256, 128
+STEPS, SEEDS, HIDDEN, DIM = 200, range(10), 256, 128
 DECAYS, SIGMAS = (1e-4, 1e-2, 1e-1), (0.3, 1.0, 3.0)
 SIZES = {"128-d": (HIDDEN, 128), "64-d": (HIDDEN, 64), "32-d": (HIDDEN, 32), "16-d": (HIDDEN, 16),
          "8-d": (HIDDEN, 8), "small": (HIDDEN // 8, DIM)}  # fmt: skip

@@ -44,8 +44,9 @@ def birds(path: str = MAPS) -> tuple[Split, Split]:
 @lru_cache
 def mirrored_train(path: str = VIEWS) -> Tensor:
     """The mirrored training photographs' maps, averaged, `(N, C, 1, 1)`, in the units of `averaged`."""
-    stored = FeatureMaps.load(path).of_classes(range(*SPECIES["train"]))
-    first, second = (stored.view(v)[torch.arange(len(stored) // 2)] for v in (0, 1))
+    stored = FeatureMaps.load(path)
+    views = (stored.view(number).of_classes(range(*SPECIES["train"])) for number in (0, 1))
+    first, second = (view[torch.arange(len(view))] for view in views)
     return second.mean(dim=(2, 3), keepdim=True) / first.std()
 
 
