@@ -17,6 +17,7 @@ from dmlnb.retrieval import evaluate
 from dmlnb.training import train
 
 MAPS = os.environ.get("DMLNB_MAPS", "data/birds_maps")
+VIEWS = os.environ.get("DMLNB_VIEWS", MAPS)  # of the training species at least, with their mirror images
 SPECIES = {"train": (0, 40), "validation": (40, 50), "test": (50, 100)}
 STEPS, EVERY, SEARCH_SEED = 400, 20, 100
 RATES = (3e-4, 1e-3, 3e-3)
@@ -41,12 +42,12 @@ def birds(path: str = MAPS) -> tuple[Split, Split]:
 
 
 @lru_cache
-def mirrored_train(path: str = MAPS) -> Tensor:
+def mirrored_train(path: str = VIEWS) -> Tensor:
     """The mirrored training photographs' maps, averaged, `(N, C, 1, 1)`, in the units of `averaged`."""
     stored = FeatureMaps.load(path)
-    first, second = (stored.view(v).of_classes(range(*SPECIES["train"])) for v in (0, 1))
-    number = torch.arange(len(first))
-    return second[number].mean(dim=(2, 3), keepdim=True) / first[number].std()
+    views = (stored.view(number).of_classes(range(*SPECIES["train"])) for number in (0, 1))
+    first, second = (view[torch.arange(len(view))] for view in views)
+    return second.mean(dim=(2, 3), keepdim=True) / first.std()
 
 
 @lru_cache

@@ -67,6 +67,7 @@ def few_birds(monkeypatch, tmp_path):
                 "EVERY": 1,
                 "birds": lambda path="": (maps, labels),
                 "averaged": lambda path="": (mean, labels),
+                "mirrored_train": lambda path="": mean["train"].flip(1),
                 "ClassBatches": lambda y, classes, each, steps, seed: [torch.arange(len(y))] * steps,
             }.items():
                 if hasattr(place, name):

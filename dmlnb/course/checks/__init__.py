@@ -26,12 +26,20 @@ from dmlnb.course.checks.pooling import (
     soft_histogram,
 )
 from dmlnb.course.checks.questions import predict
-from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
+from dmlnb.course.checks.relaxed import (
+    axes_needed,
+    kernel_width,
+    pair_slope,
+    relative_distances,
+    relaxed_contrastive,
+    relaxed_labels,
+)
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
 from dmlnb.course.checks.templates import batchnorm_relu, best_loss, full_shares, positive_templates
 from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
+    "axes_needed",
     "batchnorm_relu",
     "best_loss",
     "blockwise_recall",
@@ -52,6 +60,7 @@ __all__ = [
     "hard_histogram",
     "held_out",
     "inside",
+    "kernel_width",
     "lay_on",
     "nearest_offset",
     "neighbours_kept",

@@ -1,4 +1,4 @@
-"""Checkers of notebook 07: relaxed labels, relative distances, the loss of both, and the slope of a pair."""
+"""Checkers of notebook 07: relaxed labels and their width, relative distances, the loss, a slope, axes that suffice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 from dmlnb import losses
 from dmlnb.course.checks.core import Property, _verdict, check
 from dmlnb.course.toys import pairs
+from dmlnb.geometry import normalize
 
 
 def relaxed_labels(attempt: Any = None) -> Callable:
@@ -129,12 +130,77 @@ def pair_slope(attempt: Any = None) -> Callable:
     )
 
 
+def kernel_width(attempt: Any = None) -> Callable:
+    """Check `attempt(cosine, label) -> number`: the sigma that gives unit vectors of this cosine this label.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 07.
+    """
+    return check(
+        attempt,
+        _kernel_width,
+        [
+            Property("orthogonal vectors get the label exp(−2/σ)", _told(0.0, 0.1353353)),
+            Property("a larger label needs a wider kernel", _told(0.0, 0.6)),
+            Property("nearer vectors need a narrower kernel for the same label", _told(0.5, 0.1353353)),
+            Property("opposite vectors are 2 apart, and the distance is squared", _told(-1.0, 0.5)),
+            Property("it is the σ that solves w = exp(−2 (1 − cos)/σ)", _told(0.2, 0.37)),
+        ],
+    )
+
+
+def axes_needed(attempt: Any = None) -> Callable:
+    """Check `attempt(source (N, d), share) -> int`: how many principal axes keep this share of the unit vectors.
+
+    What an axis keeps is the sum of the squared coordinates along it; all axes together keep N.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 07.
+    """
+    line = torch.tensor([[1.0, 0.0, 0.0], [5.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+    sign = torch.tensor([[1.0], [-1.0]])
+    c, s = 0.9, 0.19**0.5  # of unit vectors
+    round_one = torch.tensor([[c, s, 0.0], [c, -s, 0.0], [c, 0.0, s], [c, 0.0, -s]])
+    return check(
+        attempt,
+        _axes_needed,
+        [
+            Property(
+                "rows on one line through the origin need one axis", {"source": line[:2] * sign, "share": 0.9}
+            ),
+            Property(
+                "no mean is subtracted: a common direction is an axis too",
+                {"source": round_one, "share": 0.55},
+            ),
+            Property(
+                "rows are unit vectors first: a long row counts no more", {"source": line, "share": 0.8}
+            ),
+            Property("coordinates are squared", {"source": _stretched(), "share": 0.8}),
+            Property("it is the least number that keeps the share", {"source": _stretched(), "share": 0.97}),
+        ],
+    )
+
+
 def _relaxed_labels(source: Tensor, sigma: float) -> Tensor:
     return losses.relaxed_labels(source, sigma=sigma)
 
 
 def _relaxed_contrastive(target: Tensor, source: Tensor, sigma: float, delta: float) -> Tensor:
     return losses.RelaxedContrastiveLoss(sigma, delta)(target, source)
+
+
+def _kernel_width(cosine: Tensor, label: Tensor) -> Tensor:
+    return -2 * (1 - cosine) / label.log()
+
+
+def _axes_needed(source: Tensor, share: float) -> int:
+    unit = normalize(source.double())
+    kept = torch.linalg.svdvals(unit).square()  # falling; their sum is N
+    return int((kept.cumsum(0) < share * len(unit) - 1e-9).sum()) + 1
 
 
 def _gradient_of(loss: Callable) -> Callable:
@@ -147,6 +213,14 @@ def _gradient_of(loss: Callable) -> Callable:
 
 def _pair(r: float, w: float, delta: float) -> dict[str, Any]:
     return {"r": torch.tensor(r), "w": w, "delta": delta}
+
+
+def _told(cosine: float, label: float) -> dict[str, Tensor]:
+    return {"cosine": torch.tensor(cosine), "label": torch.tensor(label)}
+
+
+def _stretched() -> Tensor:
+    return _random(40, 6, seed=3) * torch.tensor([3.0, 0.3, 2.0, 1.0, 0.1, 0.5])
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:

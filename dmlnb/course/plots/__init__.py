@@ -19,6 +19,7 @@ from dmlnb.course.plots.recursion import draw_recursion, draw_recursion_steps
 from dmlnb.course.plots.relaxed import draw_label_maps, draw_pair_energy
 from dmlnb.course.plots.retrieval import draw_ranking
 from dmlnb.course.plots.setup import notebook_setup
+from dmlnb.course.plots.sizes import draw_sizes
 from dmlnb.course.plots.story import course_map, six_queries
 from dmlnb.course.plots.templates import (
     draw_assignment_sweep,
@@ -26,7 +27,12 @@ from dmlnb.course.plots.templates import (
     match_maps,
     template_patches,
 )
-from dmlnb.course.plots.transfer import draw_configurations, draw_pair_demo, draw_transfer_demo
+from dmlnb.course.plots.transfer import (
+    draw_configurations,
+    draw_pair_demo,
+    draw_transfer_demo,
+    draw_transfer_steps,
+)
 from dmlnb.course.plots.transport import draw_pooling_plan, draw_transport, draw_transport_demo
 from dmlnb.explore.figures import class_colors, class_markers, new_figure, png_bytes, style
 from dmlnb.explore.images import contact_sheet, neighbour_rows
@@ -63,7 +69,9 @@ __all__ = [
     "draw_recursion_steps",
     "draw_region",
     "draw_region_match",
+    "draw_sizes",
     "draw_transfer_demo",
+    "draw_transfer_steps",
     "draw_transport",
     "draw_transport_demo",
     "draw_worlds",

@@ -51,6 +51,9 @@ METHOD_COLORS |= {
     "full": "#882255",
     "forgetting": "#D55E00",
     "mixture, from test classes": "#5E5E5E",
+    "binary labels": "#EE7733",
+    "principal axes": "#5E5E5E",
+    "from scratch": "#0072B2",
 }
 METHOD_MARKERS |= {
     "untrained network": "X",
@@ -66,6 +69,9 @@ METHOD_MARKERS |= {
     "full": "o",
     "forgetting": "D",
     "mixture, from test classes": "X",
+    "binary labels": "s",
+    "principal axes": "X",
+    "from scratch": "o",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}

@@ -9,17 +9,21 @@ from matplotlib.figure import Figure
 
 from dmlnb.course.toys.pairs import pair_energy, pair_slope
 from dmlnb.explore.figures import SOFT, new_figure, style
+from dmlnb.explore.names import plain
 from dmlnb.losses.relaxed import relaxed_labels
 
 
 @style()
-def draw_label_maps(source, labels, sigmas: Sequence[float] = (0.1, 0.5, 1.0, 4.0)) -> Figure:
+def draw_label_maps(
+    source, labels, sigmas: Sequence[float] = (0.1, 0.5, 1.0, 4.0), *, names: Sequence[str] | None = None
+) -> Figure:
     """Class labels and relaxed labels of a batch as heat maps; the batch is sorted by class.
 
     Args:
         source: `(n, d_s)`.
         labels: `(n,)` integers.
         sigmas: one map each.
+        names: of the classes in the order of their numbers; they stand at the blocks of the class labels.
 
     Returns:
         The figure.
@@ -32,6 +36,9 @@ def draw_label_maps(source, labels, sigmas: Sequence[float] = (0.1, 0.5, 1.0, 4.
     source, labels = torch.as_tensor(source), torch.as_tensor(labels)
     if labels.shape != source.shape[:1]:
         raise ValueError(f"labels: expected shape ({len(source)},), got {tuple(labels.shape)}")
+    classes, counts = labels.unique(return_counts=True)
+    if names is not None and len(names) != len(classes):
+        raise ValueError(f"names: expected one for each of {len(classes)} classes, got {len(names)}")
     order = labels.argsort(stable=True)
     source, labels = source[order], labels[order]
     maps = {"class labels": (labels[:, None] == labels).float()}
@@ -42,6 +49,11 @@ def draw_label_maps(source, labels, sigmas: Sequence[float] = (0.1, 0.5, 1.0, 4.
         ax.set(xticks=[], yticks=[], title=name)
         ax.title.set_fontsize(9.5)
     axes[0, 0].set(ylabel="row i", xlabel="row j")
+    if names is not None:
+        middle = (counts.cumsum(0) - (counts + 1) / 2).tolist()  # of each block
+        names = [plain(name) for name in names]
+        axes[0, 0].set(xticks=middle, yticks=middle, xticklabels=names, yticklabels=names)
+        axes[0, 0].tick_params(length=0)
     figure.colorbar(picture, ax=list(axes[0]), label="label w", shrink=0.75)
     return figure
 

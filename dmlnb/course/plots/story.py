@@ -87,7 +87,7 @@ def _arrow(ax, start: tuple[float, float], end: tuple[float, float], **look) -> 
 
 
 @style()
-def six_queries(answers: str | Tensor = "GAP") -> Figure:
+def six_queries(answers: str | Tensor = "GAP", *, metric: str = "cosine") -> Figure:
     """The six letters that the course keeps asking for, and their eight nearest among all letters of the test.
 
     Three were taken because the network with GAP of notebook 00 answers them right, three because it is wrong: the
@@ -96,6 +96,7 @@ def six_queries(answers: str | Tensor = "GAP") -> Figure:
 
     Args:
         answers: name of a network of the stored study `queries`; or embeddings `(2780, d)` of `Glyphs("test")`.
+        metric: by which embeddings are searched, as in `dmlnb.retrieval.nearest`.
 
     Returns:
         The figure.
@@ -115,6 +116,6 @@ def six_queries(answers: str | Tensor = "GAP") -> Figure:
     else:
         if len(answers) != len(test):
             raise ValueError(f"answers: expected {len(test)} embeddings, got {len(answers)}")
-        found = nearest(answers, k=8)[0][queries]
+        found = nearest(answers, k=8, metric=metric)[0][queries]
     hits = test.labels[found] == test.labels[queries][:, None]
     return neighbour_rows(test.images[queries], test.images[found], hits)

@@ -1,7 +1,7 @@
 """Pictures of embedding transfer in the plane: points that follow the relaxed contrastive loss, and where they rest."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -59,15 +59,46 @@ def draw_transfer_demo(sigma: float = 1.0, delta: float = 1.0, step: int = STEPS
     )
     _points(left, source, classes, 1.3)
     _points(middle, path[step], classes, 1.7)
-    arrows = force * min(
-        6.0, 0.7 / float(force.norm(dim=1).max())
-    )  # long ones are shortened, all by one factor
-    middle.quiver(*path[step].T, *arrows.T, angles="xy", scale_units="xy", scale=1, color=SOFT, width=0.006)
+    _arrows(middle, path[step], force, min(6.0, 0.7 / float(force.norm(dim=1).max())))
     left.set_title("source: on a circle")
     middle.set_title(f"target after {step} steps, with forces")
     right.plot(losses, color=SOFT)
     right.plot(step, losses[step], "o", color=ACCENT)
     right.set(title=f"loss {losses[step]:.2f}", xlabel="step", ylim=(0, None))
+    return figure
+
+
+@style()
+def draw_transfer_steps(
+    sigma: float = 1.0, delta: float = 1.0, steps: Sequence[int] = (0, 10, STEPS), seed: int = 0
+) -> Figure:
+    """The source of the toy transfer, and the target after some steps with the forces on it, side by side.
+
+    Args:
+        sigma, delta, seed: as in `draw_transfer_demo`.
+        steps: each 0 .. 60.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for no step, or one out of range.
+
+    Taught in notebook 07.
+    """
+    if not steps or not all(0 <= step <= STEPS for step in steps):
+        raise ValueError(f"steps: expected at least one, each 0 .. {STEPS}, got {steps}")
+    source, classes = toy_source(seed)
+    path, _ = toy_transfer(sigma, delta, seed)
+    pushes = {step: forces(path[step], source, sigma, delta) for step in steps}
+    scale = 0.7 / max(float(force.norm(dim=1).max()) for force in pushes.values())  # one for all panels
+    figure, axes = new_figure(2.3 * (1 + len(steps)), 2.5, columns=1 + len(steps))
+    _points(axes[0], source, classes, 1.3)
+    axes[0].set_title("source")
+    for ax, step in zip(axes[1:], steps, strict=True):
+        _points(ax, path[step], classes, 1.7)
+        _arrows(ax, path[step], pushes[step], scale)
+        ax.set_title("target, start" if step == 0 else f"after {step} steps")
     return figure
 
 
@@ -127,12 +158,16 @@ def draw_pair_demo(
 
 
 @style()
-def draw_configurations(configurations: Mapping[str, Tensor], labels) -> Figure:
+def draw_configurations(
+    configurations: Mapping[str, Tensor], labels, *, rays: Collection[str] = ()
+) -> Figure:
     """Points in the plane, one panel a configuration, each with the circle that fits it best.
 
     Args:
         configurations: name -> `(n, 2)`.
         labels: `(n,)` integers, for the colours.
+        rays: names of the configurations in which only directions count: their origin is marked by a plus, and a line
+            goes from it to each point.
 
     Returns:
         The figure.
@@ -152,9 +187,18 @@ def draw_configurations(configurations: Mapping[str, Tensor], labels) -> Figure:
         off = ((points - centre).norm(dim=1) - radius).square().mean().sqrt() / radius
         turn = np.linspace(0, 2 * math.pi, 100)
         ax.plot(np.cos(turn), np.sin(turn), color=FAINT, linewidth=1.2, zorder=1)
+        if name in rays:
+            origin = -centre / radius
+            for x, y in (points - centre) / radius:
+                ax.plot([origin[0], x], [origin[1], y], color=FAINT, linewidth=0.7, zorder=1)
+            ax.plot(*origin, "+", color=INK, markersize=11, markeredgewidth=1.8, zorder=3)
         _points(ax, (points - centre) / radius, labels, 1.9)
         ax.set_title(f"{plain(name)}: {100 * float(off):.0f} % off", fontsize=10)
     return figure
+
+
+def _arrows(ax: Axes, points: Tensor, force: Tensor, scale: float) -> None:
+    ax.quiver(*points.T, *(scale * force).T, angles="xy", scale_units="xy", scale=1, color=SOFT, width=0.006)
 
 
 def _points(ax: Axes, points: Tensor, classes: Tensor, reach: float) -> None:

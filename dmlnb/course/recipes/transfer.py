@@ -54,8 +54,6 @@ def glyph_transfer(
 
     Raises:
         ValueError: if `steps` or `views` is not positive.
-
-    Taught in notebook 07.
     """
     if steps < 1 or views < 1:
         raise ValueError(f"steps, views: expected positive numbers, got {steps} and {views}")

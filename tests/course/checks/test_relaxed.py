@@ -35,7 +35,23 @@ def detached(target, source, sigma, delta):
     )
 
 
+def widths(cosine, label):
+    return -2 * (1 - cosine) / torch.log(label)
+
+
+def axes(source, share, power=2, centre=False, unit=True, falling=True):
+    rows = source / source.norm(dim=1, keepdim=True) if unit else source
+    rows = rows - rows.mean(dim=0) if centre else rows
+    values = torch.linalg.eigvalsh(rows.T @ rows).clamp(min=0) ** (power / 2)
+    values, kept, number = values.flip(0) if falling else values, 0.0, 0
+    while kept < share * values.sum() - 1e-6:
+        kept, number = kept + values[number], number + 1
+    return number
+
+
 RIGHT = {
+    "kernel_width": widths,
+    "axes_needed": axes,
     "relaxed_labels": labels,
     "relative_distances": relative,
     "relaxed_contrastive": loss,
@@ -74,6 +90,16 @@ WRONG = {
         "averaged over",
     ),
     "detached mean": ("relaxed_contrastive", detached, "through the mean distance"),
+    "no factor two": ("kernel_width", lambda c, w: widths(c, w) / 2, "exp(−2/σ)"),
+    "wrong sign": ("kernel_width", lambda c, w: -widths(c, w), "exp(−2/σ)"),
+    "upside down": ("kernel_width", lambda c, w: 1 / widths(c, w) * 1.0, "a wider kernel"),
+    "cosine forgotten": ("kernel_width", lambda c, w: widths(0 * c, w), "nearer vectors"),
+    "root": ("kernel_width", lambda c, w: widths(c, w) * ((1 - c) / 1) ** -0.5, "nearer vectors"),
+    "long rows count more": ("axes_needed", lambda s, q: axes(s, q, unit=False), "unit vectors first"),
+    "centred": ("axes_needed", lambda s, q: axes(s, q, centre=True), "no mean"),
+    "smallest first": ("axes_needed", lambda s, q: axes(s, q, falling=False), "one axis"),
+    "singular values": ("axes_needed", lambda s, q: axes(s, q, power=1), "squared"),
+    "one too few": ("axes_needed", lambda s, q: axes(s, q) - 1, "one axis"),
     "no clamp": ("pair_slope", lambda r, w, d: 2 * w * r - 2 * (1 - w) * (d - r), "nothing pushes"),
     "sign": ("pair_slope", lambda r, w, d: -pair_slope(r, w, d), "is pulled"),
     "no factor": ("pair_slope", lambda r, w, d: pair_slope(r, w, d) / 2, "factor 2"),

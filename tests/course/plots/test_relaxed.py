@@ -17,6 +17,14 @@ def test_maps_show_the_packages_labels_sorted_by_class():
         draw_label_maps(source, labels[:-1])
 
 
+def test_blocks_bear_the_names_of_their_classes():
+    ax = draw_label_maps(torch.randn(7, 3), [0, 0, 0, 1, 1, 1, 1], sigmas=(1.0,), names="ab").axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_yticks().tolist() == [1.0, 4.5] == ax.get_xticks().tolist()
+    with pytest.raises(ValueError, match="names: expected one for each of 2 classes, got 3"):
+        draw_label_maps(torch.randn(4, 3), [0, 0, 1, 1], names="abc")
+
+
 def test_the_energies_draw_and_a_bad_margin_is_named():
     figure = draw_pair_energy(labels=(0.0, 0.5))
     png_bytes(figure)

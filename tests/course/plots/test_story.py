@@ -32,6 +32,14 @@ def test_perfect_embeddings_answer_all_six_right():
     assert frames(figure, HIT) >= 48 and frames(figure, MISS) == 0
 
 
+def test_embeddings_are_searched_by_the_metric_that_is_asked_for():
+    test = Glyphs("test")
+    angle = test.labels / 139 * 2 * torch.pi
+    length = 1 + torch.arange(len(test)) % 20
+    rows = length[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)  # each class on a ray
+    assert frames(six_queries(rows), HIT) >= 48 > frames(six_queries(rows, metric="l2"), HIT)
+
+
 def test_three_of_the_six_were_wrong_with_gap():
     study, labels = results.load("queries"), Glyphs("test").labels
     queries = study["settings"]["queries"]

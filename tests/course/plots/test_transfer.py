@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from dmlnb.course.plots import draw_configurations, draw_pair_demo, draw_transfer_demo, png_bytes
+from dmlnb.course.plots import (
+    draw_configurations,
+    draw_pair_demo,
+    draw_transfer_demo,
+    draw_transfer_steps,
+    png_bytes,
+)
 from dmlnb.course.toys import pair_slope, toy_source, toy_transfer
 from dmlnb.losses import relaxed_labels
 
@@ -31,7 +37,28 @@ def test_configurations_say_how_far_they_are_from_a_circle():
     assert figure.axes[0].get_title(loc="left") == "source: 0 % off"
 
 
+def test_rays_start_at_the_origin():
+    points = torch.tensor([[2.0, 1.0], [3.0, 2.0], [2.0, 3.0], [1.0, 2.0]])  # circle round (2, 2), radius 1
+    figure = draw_configurations({"a": points, "b": points}, torch.zeros(4, dtype=int), rays=["b"])
+    assert len(figure.axes[0].get_lines()) == 1  # the circle
+    lines = figure.axes[1].get_lines()
+    assert len(lines) == 1 + 4 + 1 and lines[-1].get_marker() == "+"
+    assert [float(v) for v in lines[-1].get_xydata()[0]] == pytest.approx([-2, -2], abs=1e-6)
+
+
+def test_steps_stand_side_by_side():
+    figure = draw_transfer_steps(steps=(0, 60))
+    png_bytes(figure)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["source", "target, start", "after 60 steps"]
+    path, _ = toy_transfer(1.0, 1.0, 0)
+    drawn = torch.cat([torch.as_tensor(dots.get_offsets().data) for dots in figure.axes[2].collections[:4]])
+    assert torch.allclose(drawn.float(), path[60], atol=1e-5)
+
+
 def test_bad_input_is_named():
+    for steps in ((), (0, 61)):
+        with pytest.raises(ValueError, match="steps"):
+            draw_transfer_steps(steps=steps)
     for call in (lambda: draw_transfer_demo(step=61), lambda: draw_pair_demo(step=-1)):
         with pytest.raises(ValueError, match="step"):
             call()
