@@ -26,6 +26,18 @@ def test_overlay_shows_weights_relative_to_uniform():
     assert {"image", "GAP", "GSP"} <= set(texts(both))
 
 
+def test_overlay_with_a_narrow_scale_and_large_pictures():
+    weights = torch.ones(2, 4, 4)
+    weights[1, 0, 0] = 99.0
+    figure = pooling_overlay(GREY[:2], weights, octaves=1, size=1.6)
+    heat = [image.get_array() for image in figure.axes[0].images if image.get_array().shape == (4, 4)]
+    assert heat[1][0, 0] == 1 and heat[1][1, 1] == -1  # clipped at twice and at half
+    labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert labels == ["≤ 1/2", "1 = GAP", "≥ 2"]
+    left, right, *_ = figure.axes[0].images[0].get_extent()
+    assert right - left == pytest.approx(1.6)
+
+
 @pytest.mark.parametrize(
     "bad", [torch.zeros(2, 4, 4), -torch.ones(2, 4, 4), torch.full((2, 4, 4), torch.nan), torch.ones(2, 4)]
 )

@@ -1,7 +1,13 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
 from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
-from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.course.checks.cross_batch import (
+    cross_batch_loss,
+    first_half,
+    forget_batch,
+    proximal_step,
+    ridge_predictor,
+)
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
@@ -17,7 +23,7 @@ from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
 from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
+from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
     "add_matches",
@@ -32,8 +38,10 @@ __all__ = [
     "dense_loss",
     "farthest_first",
     "first_half",
+    "forget_batch",
     "gallery_recall",
     "gap",
+    "gate_gradient",
     "gates",
     "hard_histogram",
     "held_out",
@@ -42,6 +50,7 @@ __all__ = [
     "markov_bound",
     "nearest_offset",
     "neighbours_kept",
+    "padded_gates",
     "pair_slope",
     "predict",
     "proximal_gradient",

@@ -12,7 +12,6 @@ from dmlnb.course.plots.mixtures import draw_mixtures
 from dmlnb.course.plots.palette import METHOD_COLORS, method_color, method_marker
 from dmlnb.course.plots.prototypes import (
     draw_histogram_assignment,
-    draw_histogram_patches,
     draw_prototype_demo,
 )
 from dmlnb.course.plots.recursion import draw_recursion, draw_recursion_steps
@@ -51,7 +50,6 @@ __all__ = [
     "draw_differences",
     "draw_disc_projections",
     "draw_histogram_assignment",
-    "draw_histogram_patches",
     "draw_label_maps",
     "draw_mixtures",
     "draw_pair_demo",

@@ -44,6 +44,12 @@ METHOD_COLORS |= {
     "unseen classes": "#D55E00",
     "mixture of prototypes": "#228833",
     "histogram": "#CCBB44",
+    "fitted vectors": "#EE7733",
+    "learned prototypes": "#CC79A7",
+    "memoryless": "#7A7A7A",
+    "proximal": "#56B4E9",
+    "full": "#882255",
+    "forgetting": "#D55E00",
     "mixture, from test classes": "#5E5E5E",
 }
 METHOD_MARKERS |= {
@@ -53,6 +59,12 @@ METHOD_MARKERS |= {
     "unseen classes": "D",
     "mixture of prototypes": "s",
     "histogram": "^",
+    "fitted vectors": "D",
+    "learned prototypes": "P",
+    "memoryless": "X",
+    "proximal": "s",
+    "full": "o",
+    "forgetting": "D",
     "mixture, from test classes": "X",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}

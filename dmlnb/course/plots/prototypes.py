@@ -124,65 +124,6 @@ def draw_prototype_demo(num_prototypes: int = 4, sharpness: float = math.inf, se
     return draw_histogram_assignment(regions, regions[chosen], sharpness)
 
 
-@style()
-def draw_histogram_patches(image, histogram, patches, *, shown: int = 5) -> Figure:
-    """An image, its histogram, and what its strongest prototypes stand for: their nearest patches.
-
-    Args:
-        image: `(S, S)` or `(1, S, S)`.
-        histogram: `(m,)` shares.
-        patches: `(m, k, P, P)`, for each prototype the patches that fit it best.
-        shown: prototypes to show, the strongest first.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: for shapes that do not fit.
-
-    Taught in notebook 03.
-    """
-    image, histogram, patches = (torch.as_tensor(v).detach().float() for v in (image, histogram, patches))
-    if histogram.ndim != 1 or patches.ndim != 4 or len(patches) != len(histogram):
-        raise ValueError(
-            f"histogram, patches: expected (m,) and (m, k, P, P), got {tuple(histogram.shape)}, {tuple(patches.shape)}"
-        )
-    strongest = histogram.argsort(descending=True)[:shown].tolist()
-    figure, (picture, bars, strip) = new_figure(
-        8.4, 2.6, columns=3, width_ratios=(1, 1.5, 1.5), margins=(0.1, 0.1, 0.35, 0.5)
-    )
-    figure.subplots_adjust(wspace=0.22)
-    picture.imshow(image.squeeze().numpy(), cmap="gray")
-    picture.set(xticks=[], yticks=[], title="image")
-    picture.spines[:].set_visible(False)
-
-    colors = [FAINT] * len(histogram)
-    for color, i in zip(class_colors(len(strongest)), strongest, strict=True):
-        colors[i] = color
-    bars.bar(range(len(histogram)), histogram.tolist(), color=colors, width=0.9)
-    bars.axhline(1 / len(histogram), color=SOFT, linewidth=0.8, linestyle=":")
-    bars.set(xlabel="prototype", title="histogram z", xlim=(-0.7, len(histogram) - 0.3))
-    bars.set_ylim(0, max(0.1, math.ceil(10 * float(histogram.max())) / 10))
-
-    count, side = patches.shape[1:3]
-    gap = max(1, side // 6)
-    canvas = torch.full((len(strongest) * (side + gap) - gap, count * (side + gap) - gap), torch.nan)
-    for row, i in enumerate(strongest):
-        for column, patch in enumerate(patches[i]):
-            low, high = patch.min(), patch.max()
-            top, left = row * (side + gap), column * (side + gap)
-            canvas[top : top + side, left : left + side] = (patch - low) / (high - low).clamp(min=1e-6)
-    strip.imshow(canvas.numpy(), cmap="gray")
-    for row, color in enumerate(class_colors(len(strongest))):
-        middle = row * (side + gap) + side / 2
-        strip.plot(
-            [-1.6 * gap] * 2, [middle - side / 2, middle + side / 2], color=color, linewidth=3, clip_on=False
-        )
-    strip.set(xticks=[], yticks=[], title="nearest patches")
-    strip.spines[:].set_visible(False)
-    return figure
-
-
 def _assignment(regions: Tensor, prototypes: Tensor, sharpness: float, cost: str) -> Tensor:  # -> (n, m)
     if sharpness != math.inf:
         return soft_assignment(regions[None], prototypes, sharpness, cost=cost)[0]

@@ -7,7 +7,6 @@ import torch
 
 from dmlnb.course.plots import (
     draw_histogram_assignment,
-    draw_histogram_patches,
     draw_prototype_demo,
     png_bytes,
 )
@@ -80,24 +79,6 @@ def test_bad_inputs(arguments, words):
 def test_demo_rejects(number):
     with pytest.raises(ValueError, match="num_prototypes: expected 1 .. 48"):
         draw_prototype_demo(number)
-
-
-def test_histogram_patches_show_the_strongest_prototypes():
-    z = torch.tensor([0.1, 0.5, 0.0, 0.4])
-    figure = draw_histogram_patches(torch.rand(1, 16, 16), z, torch.rand(4, 3, 5, 5), shown=2)
-    picture, bars, strip = figure.axes
-    assert [bar.get_height() for bar in bars.patches] == pytest.approx(z.tolist())
-    faces = [bar.get_facecolor() for bar in bars.patches]
-    assert faces[0] == faces[2] and len({faces[0], faces[1], faces[3]}) == 3
-    assert strip.images[0].get_array().shape == (2 * 6 - 1, 3 * 6 - 1)
-    assert len(png_bytes(figure)) < 100_000
-    draw_histogram_patches(torch.zeros(8, 8), torch.ones(1), torch.zeros(1, 1, 4, 4))
-
-
-def test_histogram_patches_name_bad_input():
-    for z, patches in ((torch.ones(3, 2), torch.rand(3, 1, 4, 4)), (torch.ones(3), torch.rand(2, 1, 4, 4))):
-        with pytest.raises(ValueError, match="histogram, patches"):
-            draw_histogram_patches(torch.zeros(8, 8), z, patches)
 
 
 def test_one_more_prototype_may_treble_the_error_as_the_exercise_says():
