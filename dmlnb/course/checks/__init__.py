@@ -8,7 +8,7 @@ from dmlnb.course.checks.cross_batch import (
     proximal_step,
     ridge_predictor,
 )
-from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
+from dmlnb.course.checks.distill import inverse_temperature, own_subclass, start_bias
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
 from dmlnb.course.checks.pooling import (
@@ -34,7 +34,6 @@ __all__ = [
     "cover_radius",
     "cross_batch_loss",
     "cut_off",
-    "decision_matrix",
     "dense_loss",
     "farthest_first",
     "first_half",
@@ -46,10 +45,12 @@ __all__ = [
     "hard_histogram",
     "held_out",
     "inside",
+    "inverse_temperature",
     "lay_on",
     "markov_bound",
     "nearest_offset",
     "neighbours_kept",
+    "own_subclass",
     "padded_gates",
     "pair_slope",
     "predict",
@@ -61,9 +62,7 @@ __all__ = [
     "relaxed_labels",
     "ridge_predictor",
     "scores",
-    "soft_codes",
     "soft_histogram",
     "softmax_with_no_match",
-    "template_divergence",
-    "template_scores",
+    "start_bias",
 ]
