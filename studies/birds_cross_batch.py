@@ -66,7 +66,7 @@ OWN = ((0.05, 0.0005), (0.1, 0.0005), (0.1, 0.05))  # weight and ridge; the star
 FOLDS, FEW_SEEDS = 4, {"folds": range(1), "rates": range(1)}
 
 ARMS = [arm for loss in LOSSES for arm in (loss, f"{loss} + XML")]
-METHODS = [*ARMS, *(f"{arm}, doubled budget" for arm in ARMS)]
+METHODS = [*ARMS, *(f"{arm}, doubled budget" for arm in (*LOSSES, "contrastive + XML"))]
 FOLD_METHODS = [f"multi-similarity{xml}, fold {k + 1}" for k in range(FOLDS) for xml in ("", " + XML")]
 AT_RATES = [f"{arm}, rate {rate:g}" for arm in ARMS for rate in RATES]  # XML with the settings of the start
 ROWS_AGAINST = (4, 8, 16, 32, 64, 256)  # random prototypes, for 16 rows a half

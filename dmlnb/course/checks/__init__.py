@@ -1,6 +1,12 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
-from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
+from dmlnb.course.checks.chance import (
+    farthest_first,
+    proximal_minimum,
+    proxy_cover,
+    samples_needed,
+    spare_proxy,
+)
 from dmlnb.course.checks.cross_batch import (
     cross_batch_loss,
     first_half,
@@ -47,22 +53,23 @@ __all__ = [
     "inside",
     "inverse_temperature",
     "lay_on",
-    "markov_bound",
     "nearest_offset",
     "neighbours_kept",
     "own_subclass",
     "padded_gates",
     "pair_slope",
     "predict",
-    "proximal_gradient",
+    "proximal_minimum",
     "proximal_step",
     "proxy_cover",
     "relative_distances",
     "relaxed_contrastive",
     "relaxed_labels",
     "ridge_predictor",
+    "samples_needed",
     "scores",
     "soft_histogram",
     "softmax_with_no_match",
+    "spare_proxy",
     "start_bias",
 ]

@@ -75,7 +75,7 @@ def method_color(name: str, *, other: bool = False) -> str:
     """The colour of a method, split or metric.
 
     Args:
-        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS.
+        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS; `"name: words"` is a case of it in the same colour.
         other: give any other name a colour too, one that depends on the name only.
 
     Returns:
@@ -85,6 +85,7 @@ def method_color(name: str, *, other: bool = False) -> str:
         ValueError: for a name that is not known; says which are near.
     """
     known = METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS
+    name = name if name in known else name.split(":")[0]
     if name in known:
         return known[name]
     if other:
