@@ -124,8 +124,9 @@ class ByRow(nn.Module):
         super().__init__()
         codes, _, supervised, self.logits_weight = METHODS[method]
         _, self.maps, self.labels = photographs()["train"]
+        net = teacher(number)[0]  # trained in its first call
         with torch.no_grad():
-            self.logits = teacher(number)[0](self.maps)
+            self.logits = net(self.maps)
         targets = {LAST: codebook(number, codes)} if supervised else {}
         if MIDDLE in supervised:
             targets[MIDDLE] = decisions(number)

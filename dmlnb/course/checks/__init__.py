@@ -14,7 +14,7 @@ from dmlnb.course.checks.cross_batch import (
     proximal_step,
     ridge_predictor,
 )
-from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
+from dmlnb.course.checks.distill import inverse_temperature, own_subclass, start_bias
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
 from dmlnb.course.checks.pooling import (
@@ -48,7 +48,6 @@ __all__ = [
     "cover_radius",
     "cross_batch_loss",
     "cut_off",
-    "decision_matrix",
     "farthest_first",
     "first_half",
     "forget_batch",
@@ -60,10 +59,12 @@ __all__ = [
     "hard_histogram",
     "held_out",
     "inside",
+    "inverse_temperature",
     "kernel_width",
     "lay_on",
     "nearest_offset",
     "neighbours_kept",
+    "own_subclass",
     "padded_gates",
     "pair_slope",
     "positive_templates",
@@ -77,9 +78,7 @@ __all__ = [
     "ridge_predictor",
     "samples_needed",
     "scores",
-    "soft_codes",
     "soft_histogram",
     "spare_proxy",
-    "template_divergence",
-    "template_scores",
+    "start_bias",
 ]

@@ -1,155 +1,111 @@
-"""Checkers of notebook 06: template scores, soft codes, the decision matrix and the divergence of the templates."""
+"""Checkers of notebook 06: the start of a bias, the inverse temperature of a codebook, a bug in the own sub-class."""
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dmlnb import distill
 from dmlnb.course.checks.core import Property, check
-from dmlnb.models.kd_layer import cosine_conv
 
 
-def template_scores(attempt: Any = None) -> Callable:
-    """Check `attempt(features (n, C), templates (K, C), scale) -> (n, K)`: scaled cosines.
+def start_bias(attempt: Any = None) -> Callable:
+    """Check `attempt(share, templates) -> float`: the bias with which that share of the regions starts unmatched.
+
+    BN has scale 1 and its standard scores are normal; the templates are independent.
 
     Returns:
-        The attempt if it is right, else the package's function.
+        The attempt if it is right, else the right function.
 
     Taught in notebook 06.
     """
-    square = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     return check(
         attempt,
-        _template_scores,
+        _start_bias,
         [
-            Property("one score a region and template: (n, C), (K, C) → (n, K)", _case(3.0), only_shape=True),
+            Property("one number", {"share": 0.25, "templates": 64}, only_shape=True),
             Property(
-                "only directions count: a template ten times as long scores the same",
-                {"features": square, "templates": 10 * square, "scale": 1.0},
+                "one template with bias 0 is silent on half of all regions", {"share": 0.5, "templates": 1}
             ),
             Property(
-                "only directions count: features ten times as long score the same",
-                {"features": 10 * square, "templates": square, "scale": 1.0},
+                "a lower bias silences more: one template, silent on five regions in six, has a bias near −1",
+                {"share": 0.8413447, "templates": 1},
             ),
-            Property("the cosine is multiplied by the scale", _case(3.0)),
             Property(
-                "a region of zeros has no direction: its scores are 0, not NaN",
-                {"features": torch.zeros(1, 2), "templates": square, "scale": 3.0},
+                "all templates must be silent at once: their shares are multiplied",
+                {"share": 0.25, "templates": 2},
             ),
+            Property("it holds for any share and number", {"share": 0.1, "templates": 300}),
         ],
     )
 
 
-def soft_codes(attempt: Any = None) -> Callable:
-    """Check `attempt(features (n, D), codes (K, D), tau) -> (n, K)`: softmax of minus tau times squared distances.
+def inverse_temperature(attempt: Any = None) -> Callable:
+    """Check `attempt(near, far, share) -> float`: the τ at which the nearer of two codes gets that share.
 
     Returns:
-        The attempt if it is right, else the package's function.
+        The attempt if it is right, else the right function.
 
     Taught in notebook 06.
     """
-    line = {"features": torch.tensor([[1.0]]), "codes": torch.tensor([[0.0], [3.0]])}
     return check(
         attempt,
-        _soft_codes,
+        _inverse_temperature,
         [
-            Property("one share a region and code", _codes(1.0), only_shape=True),
-            Property("the shares of a region sum to 1", _codes(1.0), of=lambda p: p.sum(dim=-1)),
-            Property("the nearer code gets more: minus the distance", line | {"tau": 1.0},
-                     of=lambda p: p[0, 0] > p[0, 1]),
-            Property("the distance is squared", line | {"tau": 1.0}),
-            Property("τ multiplies the squared distance: it is no temperature that divides", line | {"tau": 0.1}),
-            Property("it is the softmax of −τ times the squared distances", _codes(0.7)),
-        ],
-    )  # fmt: skip
-
-
-def decision_matrix(attempt: Any = None) -> Callable:
-    """Check `attempt(own (N,), decided (N,), number) -> (G, G)`: share of the regions of g that are decided as g'.
-
-    Returns:
-        The attempt if it is right, else the package's function.
-
-    Taught in notebook 06.
-    """
-    own, decided = torch.tensor([0, 0, 0, 0, 1, 1, 2]), torch.tensor([0, 0, 1, 2, 1, 2, 2])
-    return check(
-        attempt,
-        _decision_matrix,
-        [
+            Property("one number", {"near": 1.0, "far": 4.0, "share": 0.9}, only_shape=True),
+            Property("half each needs no temperature at all", {"near": 1.0, "far": 4.0, "share": 0.5}),
+            Property("only the difference counts", {"near": 100.0, "far": 103.0, "share": 0.9}),
             Property(
-                "one row and one column a sub-class, also for one that nobody is decided as",
-                {"own": torch.tensor([0, 1]), "decided": torch.tensor([0, 0]), "number": 2},
-                only_shape=True,
+                "near and far are distances that are squared already", {"near": 1.0, "far": 4.0, "share": 0.9}
             ),
-            Property(
-                "rows are shares and sum to 1: they are no counts",
-                {"own": own, "decided": decided, "number": 3},
-                of=lambda table: table.sum(dim=1),
-            ),
-            Property(
-                "the row is the region's own sub-class, the column is what was decided",
-                {"own": torch.tensor([0, 0, 1, 1]), "decided": torch.tensor([1, 1, 1, 1]), "number": 2},
-            ),
-            Property("it is the share of each row's regions", {"own": own, "decided": decided, "number": 3}),
+            Property("it holds for any share", {"near": 20.0, "far": 558.0, "share": 0.7}),
         ],
     )
 
 
-def template_divergence(attempt: Any = None) -> Callable:
-    """Check `attempt(scores (n, K), targets (n, K)) -> scalar`: mean over regions of KL(target ‖ softmax(scores)).
+def own_subclass(attempt: Any = None) -> Callable:
+    """Check `attempt(distances (n, G), labels (n,), subclasses) -> (n,)`: the nearest sub-class of the own class.
 
     Returns:
-        The attempt if it is right, else the package's function.
+        The attempt if it is right, else the right function.
 
     Taught in notebook 06.
     """
-    scores = _random(5, 4)
-    soft = _random(5, 4, seed=1).softmax(dim=1)
-    hard = torch.eye(4)[[0, 1, 2, 3, 0]]
+    near_first = {
+        "distances": torch.tensor([[1.0, 2.0, 3.0, 4.0]]),
+        "labels": torch.tensor([0]),
+        "subclasses": 2,
+    }
+    other_nearer = {
+        "distances": torch.tensor([[1.0, 2.0, 3.0, 2.5]]),
+        "labels": torch.tensor([1]),
+        "subclasses": 2,
+    }
+    farthest = {"distances": torch.tensor([[1.0, 2.0, 4.0]]), "labels": torch.tensor([2]), "subclasses": 1}
+    some = torch.Generator().manual_seed(0)
     return check(
         attempt,
-        _template_divergence,
+        _own_subclass,
         [
-            Property("one number for all regions", {"scores": scores, "targets": soft}, only_shape=True),
-            Property(
-                "it is 0 when the softmax of the scores is the target: the target's entropy belongs to it",
-                {"scores": scores, "targets": scores.softmax(dim=1)},
-            ),
-            Property("0 · log 0 is 0, not NaN: a one-hot target gives cross-entropy",
-                     {"scores": scores, "targets": hard}),
-            Property("the target stands first, KL(target ‖ belief), and it is a mean over the regions",
-                     {"scores": scores, "targets": soft}),
+            Property("one sub-class for each region", near_first, only_shape=True),
+            Property("the nearest one, among those of the own class", near_first),
+            Property("a nearer sub-class of another class does not count", other_nearer),
+            Property("the own class may be the farthest of all: it is the own class still", farthest),
+            Property("it holds for any distances", {"distances": torch.rand(9, 12, generator=some),
+                     "labels": torch.arange(9) % 4, "subclasses": 3}),
         ],
     )  # fmt: skip
 
 
-def _template_scores(features: Tensor, templates: Tensor, scale: float) -> Tensor:
-    return cosine_conv(features[:, :, None, None], templates, scale)[:, :, 0, 0]
+def _start_bias(share: float, templates: int) -> float:
+    return -NormalDist().inv_cdf(share ** (1 / templates))
 
 
-def _soft_codes(features: Tensor, codes: Tensor, tau: float) -> Tensor:
-    return distill.Codebook(codes, tau).targets(features[:, :, None, None])[:, :, 0, 0]
+def _inverse_temperature(near: float, far: float, share: float) -> Tensor:
+    return torch.logit(torch.tensor(share, dtype=torch.float64)) / (far - near)
 
 
-def _decision_matrix(own: Tensor, decided: Tensor, number: int) -> Tensor:
-    table = torch.bincount(own * number + decided, minlength=number**2).view(number, number).float()
-    return table / table.sum(dim=1, keepdim=True)
-
-
-def _template_divergence(scores: Tensor, targets: Tensor) -> Tensor:
-    return distill.template_kl(scores[:, :, None, None], targets[:, :, None, None])
-
-
-def _random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _case(scale: float) -> dict:
-    return {"features": _random(5, 3), "templates": _random(4, 3, seed=1), "scale": scale}
-
-
-def _codes(tau: float) -> dict:
-    return {"features": _random(5, 3), "codes": _random(4, 3, seed=1), "tau": tau}
+def _own_subclass(distances: Tensor, labels: Tensor, subclasses: int) -> Tensor:
+    other = torch.arange(distances.shape[1]) // subclasses != labels[:, None]
+    return distances.masked_fill(other, torch.inf).argmin(dim=1)

@@ -215,6 +215,21 @@ QUESTIONS = {
             "c": "7 (γ â + β) is positive exactly where γ â + β is",
         },
     ),
+    "06-silent": Question(
+        "A fresh KD layer has 64 templates. Each is silent on half of all regions, independently of the others. Of a "
+        "million regions, how many match no template at all?",
+        {
+            "a": "half a million",
+            "b": "about 15,000, one in 64",
+            "c": "none, most likely",
+        },
+        "c",
+        {
+            "a": "that is how many a single template leaves alone: what must the other 63 do?",
+            "b": "shares of independent events are multiplied, not divided by their number",
+            "c": "all 64 must be silent at once, which has the probability 2 to the power of −64",
+        },
+    ),
     "06-ratio": Question(
         "A student is trained with α = 0: templates and their supervision, but nothing is added to the map. Which "
         "parameters does the cross-entropy still reach?",

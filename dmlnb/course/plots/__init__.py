@@ -4,6 +4,7 @@ import dmlnb.explore  # noqa: F401  (first: it says what to install where the co
 from dmlnb.course.plots.chance import draw_chance_demo
 from dmlnb.course.plots.covering import draw_cover
 from dmlnb.course.plots.curves import metric_curves, training_curve
+from dmlnb.course.plots.decisions import draw_decision_steps
 from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.course.plots.doses import draw_doses
@@ -54,6 +55,7 @@ __all__ = [
     "draw_cover",
     "draw_curve",
     "draw_decision_matrix",
+    "draw_decision_steps",
     "draw_differences",
     "draw_disc_projections",
     "draw_doses",

@@ -15,7 +15,12 @@ from dmlnb.explore.pictures import as_bytes
 
 @style()
 def template_maps(
-    images, winners: Mapping[str, np.ndarray], *, shown: int = 8, title: str | None = None
+    images,
+    winners: Mapping[str, np.ndarray],
+    *,
+    shown: int = 8,
+    kind: str = "template",
+    title: str | None = None,
 ) -> Figure:
     """Images above, and below them the template that wins each region, one row for each reader of the image.
 
@@ -25,6 +30,7 @@ def template_maps(
         images: `(N, 1, S, S)` as in `contact_sheet`.
         winners: `{name: (N, H, W)}` indices of templates; the names are written beside the rows.
         shown: templates that get a colour.
+        kind: what the numbers of the legend stand for, such as groups of templates.
         title: above all.
 
     Returns:
@@ -60,9 +66,12 @@ def template_maps(
         ax.set(xticks=[], yticks=[])
     for ax, name in zip(axes[:, 0], ["image", *rows], strict=True):
         ax.set_ylabel(plain(name), rotation=0, ha="right", va="center")
-    handles = [Rectangle((0, 0), 1, 1, color=colors(i)) for i in range(len(frequent) + 1)]
-    figure.legend(handles, [*(str(t) for t in frequent), "other"], loc="outside lower center",
-                  ncols=len(handles), handlelength=1, columnspacing=0.9, title="template")  # fmt: skip
+    names = [str(t) for t in frequent]
+    if any(not np.isin(row, frequent).all() for row in rows.values()):
+        names.append("other")
+    handles = [Rectangle((0, 0), 1, 1, color=colors(i)) for i in range(len(names))]
+    figure.legend(handles, names, loc="outside lower center",
+                  ncols=len(handles), handlelength=1, columnspacing=0.9, title=plain(kind))  # fmt: skip
     if title:
         figure.suptitle(plain(title), x=0.01, ha="left", fontsize=11)
     return figure

@@ -1,91 +1,77 @@
+from statistics import NormalDist
+
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, normalize, one_hot
+from torch.nn.functional import cross_entropy
 
 from dmlnb.course import checks
 
 
-def cosines(features, templates, scale):
-    return scale * normalize(features, dim=1) @ normalize(templates, dim=1).T
+def quantile(share):
+    """Where the normal distribution has this share below: by bisection."""
+    low, high = -20.0, 20.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if NormalDist().cdf(middle) < share else (low, middle)
+    return low
 
 
-def squared(features, codes):
-    return (features[:, None] - codes[None]).square().sum(dim=2)
+def blocks(distances, labels, subclasses):
+    starts = labels * subclasses
+    own = [row[s : s + subclasses].argmin() + s for row, s in zip(distances, starts, strict=True)]
+    return torch.stack(own)
 
 
-def shares(own, decided, number):
-    table = one_hot(own, number).float().T @ one_hot(decided, number).float()
-    return table / table.sum(dim=1, keepdim=True)
-
-
-def counts(own, decided, number):
-    return one_hot(own, number).float().T @ one_hot(decided, number).float()
-
-
-def divergence(scores, targets):
-    return (torch.xlogy(targets, targets) - targets * scores.log_softmax(dim=1)).sum(dim=1).mean()
+def as_released(distances, labels, subclasses):
+    """The bug of the exercise: turned round, and other classes set to 0, which the farthest of all has too."""
+    own = torch.arange(distances.shape[1]) // subclasses == labels[:, None]
+    return (own * (distances.amax(dim=1, keepdim=True) - distances)).argmax(dim=1)
 
 
 RIGHT = {
-    "template_scores": cosines,
-    "soft_codes": lambda f, c, tau: (-tau * squared(f, c)).softmax(dim=1),
-    "decision_matrix": shares,
-    "template_divergence": divergence,
+    "start_bias": lambda share, k: -quantile(share ** (1 / k)),
+    "inverse_temperature": lambda near, far, p: torch.tensor(p / (1 - p)).log() / (far - near),
+    "own_subclass": blocks,
 }
 
 # (exercise, wrong answer, words of the property that must be named)
 WRONG = {
-    "inner product": ("template_scores", lambda f, t, s: s * f @ t.T, "template ten times as long"),
-    "templates only": (
-        "template_scores",
-        lambda f, t, s: s * f @ normalize(t, dim=1).T,
-        "features ten times",
+    "sign": ("start_bias", lambda share, k: quantile(share ** (1 / k)), "a lower bias silences more"),
+    "one template": ("start_bias", lambda share, k: -quantile(share), "their shares are multiplied"),
+    "any of them": (
+        "start_bias",
+        lambda share, k: -quantile(1 - (1 - share) ** (1 / k)),
+        "their shares are multiplied",
     ),
-    "no scale": ("template_scores", lambda f, t, s: cosines(f, t, 1.0), "multiplied by the scale"),
-    "transposed": ("template_scores", lambda f, t, s: cosines(f, t, s).T, "(n, C), (K, C) → (n, K)"),
-    "NaN at zero": (
-        "template_scores",
-        lambda f, t, s: s * (f / f.norm(dim=1, keepdim=True)) @ normalize(t, dim=1).T,
-        "not NaN",
+    "divided": ("start_bias", lambda share, k: -quantile(share / k), "their shares are multiplied"),
+    "squared again": (
+        "inverse_temperature",
+        lambda near, far, p: torch.tensor(p / (1 - p)).log() / (far**2 - near**2),
+        "only the difference counts",
     ),
-    "plus sign": ("soft_codes", lambda f, c, tau: (tau * squared(f, c)).softmax(dim=1), "minus the distance"),
-    "not squared": (
-        "soft_codes",
-        lambda f, c, tau: (-tau * squared(f, c).sqrt()).softmax(dim=1),
-        "distance is squared",
+    "share alone": (
+        "inverse_temperature",
+        lambda near, far, p: torch.tensor(p).log() / (far - near),
+        "half each",
     ),
-    "divides": ("soft_codes", lambda f, c, tau: (-squared(f, c) / tau).softmax(dim=1), "no temperature"),
-    "ignores tau": ("soft_codes", lambda f, c, tau: (-squared(f, c)).softmax(dim=1), "no temperature"),
-    "over regions": ("soft_codes", lambda f, c, tau: (-tau * squared(f, c)).softmax(dim=0), "sum to 1"),
-    "counts": ("decision_matrix", counts, "no counts"),
-    "columns": (
-        "decision_matrix",
-        lambda o, d, n: counts(o, d, n) / counts(o, d, n).sum(dim=0, keepdim=True).clamp(min=1),
-        "no counts",
+    "divides": (
+        "inverse_temperature",
+        lambda near, far, p: (far - near) * torch.tensor(p / (1 - p)).log(),
+        "only the difference counts",
     ),
-    "swapped": (
-        "decision_matrix",
-        lambda o, d, n: counts(d, o, n) / counts(d, o, n).sum(dim=1, keepdim=True).clamp(min=1),
-        "the row is the region",
+    "ratio": (
+        "inverse_temperature",
+        lambda near, far, p: torch.tensor(p / (1 - p)).log() / (far / near),
+        "only the difference counts",
     ),
-    "whole table": ("decision_matrix", lambda o, d, n: counts(o, d, n) / len(o), "no counts"),
-    "cross-entropy": (
-        "template_divergence",
-        lambda s, t: -(t * s.log_softmax(dim=1)).sum(dim=1).mean(),
-        "the target's entropy belongs to it",
+    "label ignored": ("own_subclass", lambda d, y, k: d.argmin(dim=1), "another class does not count"),
+    "farthest": ("own_subclass", lambda d, y, k: blocks(-d, y, k), "the nearest one"),
+    "number in the class": (
+        "own_subclass",
+        lambda d, y, k: blocks(d, y, k) % k,
+        "another class does not count",
     ),
-    "NaN at zero target": (
-        "template_divergence",
-        lambda s, t: (t * (t.log() - s.log_softmax(dim=1))).sum(dim=1).mean(),
-        "not NaN",
-    ),
-    "argmax": ("template_divergence", lambda s, t: cross_entropy(s, t.argmax(dim=1)), "it is 0 when"),
-    "sum": ("template_divergence", lambda s, t: len(s) * divergence(s, t), "cross-entropy"),
-    "reversed": (
-        "template_divergence",
-        lambda s, t: divergence(t.clamp(min=1e-9).log(), s.softmax(dim=1)),
-        "cross-entropy",
-    ),
+    "as released": ("own_subclass", as_released, "may be the farthest"),
 }
 
 
@@ -112,6 +98,10 @@ def test_three_wrong_answers_at_least_for_each_exercise():
 
 
 # The right options of the predict questions are true.
+
+
+def test_of_a_million_regions_none_goes_unmatched():
+    assert 1e6 * 0.5**64 < 1e-10
 
 
 def test_match_strength_is_discarded():

@@ -23,6 +23,13 @@ def test_a_template_has_one_colour_in_all_rows_and_rare_ones_are_grey():
     assert labels == ["7", "40", "other"] or labels == ["40", "7", "other"]
 
 
+def test_where_no_template_is_rare_the_legend_has_no_other():
+    figure = template_maps(IMAGES, {"teacher": torch.arange(2).repeat(3, 8, 4)}, kind="group")
+    png_bytes(figure)
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["0", "1"]
+    assert figure.legends[0].get_title().get_text() == "group"
+
+
 @pytest.mark.parametrize("winners", [{}, {"a": torch.zeros(2, 8, 8)}, {"a": torch.zeros(3, 8)}])
 def test_template_maps_names_what_is_wrong(winners):
     with pytest.raises(ValueError, match="winners: expected"):
