@@ -65,6 +65,7 @@ def head(
     steps: int | None = None,
     batch: tuple[int, int] = (16, 4),
     loss: Callable[[int, int], nn.Module] = ProxyAnchorLoss,
+    backbone: Callable[[int], nn.Module] = CachedBackbone,
     **options,
 ) -> tuple[EmbeddingNet, dict]:
     """Train one head; the weights of its best step on validation species are kept.
@@ -75,18 +76,18 @@ def head(
         world: gives maps and labels by split; by default `birds`.
         steps, batch: STEPS, each of 16 classes x 4, by default; `doubled` doubles the steps.
         loss: `loss(number of classes, dimensions)`.
+        backbone: `backbone(channels)`, what the maps pass first; by default they stay as they are.
         options: further ones of `fit`.
     """
     maps, labels = (world or birds)()
     steps = (steps or STEPS) * (1 + doubled)
     name, dim, place = arm.split(", ")[:3]
-    dim, channels = int(dim.removesuffix("-d")), maps["train"].shape[1]
+    dim = int(dim.removesuffix("-d"))
     classes = 1 + int(labels["train"].max())
     make, choices = POOLINGS[name]
     torch.manual_seed(seed)
-    net = EmbeddingNet(
-        CachedBackbone(channels), make(dim if place == "before" else channels, own), dim, project=place
-    )
+    first = backbone(maps["train"].shape[1])
+    net = EmbeddingNet(first, make(dim if place == "before" else first.out_channels, own), dim, project=place)
     options = {"weight_decay": own if choices is DECAYS else DECAYS[0]} | options
     batches = ClassBatches(labels["train"], *batch, steps, seed=seed)
     kept = fit(net, loss(classes, dim), maps, labels, batches, seed=seed, learning_rate=rate, **options)

@@ -47,5 +47,18 @@ def test_every_arm_makes_as_many_tries(study):
 def test_the_strength_pulls(study, monkeypatch):
     monkeypatch.setattr(study, "SEEDS", range(1))
     monkeypatch.setattr(study, "STEPS", 6)
-    pulls = [study.run(f"multi-similarity + CCP, strength {value}", 0)["pull"] for value in (0.0, 0.03, 0.3)]
+    pulls = [
+        study.run(f"cosine contrastive + CCP, strength {value}", 0)["pull"] for value in (0.0, 0.03, 0.3)
+    ]
     assert pulls[0] == 0.0 < pulls[1] < pulls[2]
+
+
+def test_no_sub_problem_lasts_longer_than_it_may(study, monkeypatch):
+    monkeypatch.setattr(study, "SEEDS", range(1))
+    monkeypatch.setattr(study, "STEPS", 450)
+    monkeypatch.setattr(
+        study, "EVERY", 50
+    )  # observed six times before the last third; two each are 100 steps
+    monkeypatch.setattr(study.AlternatingProjection, "MIN_GAIN", -2.0)  # every observation is a gain
+    assert study.run(study.FORCED[0], 0)["projections"] == 3
+    assert study.run("cosine contrastive + CCP", 0)["projections"] == 0

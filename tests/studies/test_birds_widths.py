@@ -14,9 +14,9 @@ def few(few_birds):
 
 
 def test_two_steps(few, check_row):
-    rows = [{"method": birds.tries(arm)[4], "validation_map_at_r": 0.5} for arm in birds_widths.READ]
+    rows = [{"method": birds.tries(arm)[4], "validation_map_at_r": 0.5} for arm in birds_widths.ARMS]
     (few / "birds_widths_search.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for method in (*birds_widths.READ, birds_widths.DOUBLED):
+    for method in (*birds_widths.ARMS, birds_widths.DOUBLED):
         check_row("birds_widths", method, birds_widths.run(method, 0) | {"own": 0})
 
 

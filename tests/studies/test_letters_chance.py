@@ -20,9 +20,7 @@ def study(monkeypatch, tmp_path, few_letters):
     return letters_chance
 
 
-@pytest.mark.parametrize(
-    "method", ["start", "multi-similarity", "contrastive + once", "contrastive + CCP"]
-)
+@pytest.mark.parametrize("method", ["start", "multi-similarity", "contrastive + once", "contrastive + CCP"])
 def test_two_steps(study, method):
     row = study.run(method, 0)
     measured = {f"{s}_{k}" for s in ("test", "validation") for k in ("recall_at_1", "map_at_r")}

@@ -35,13 +35,13 @@ from dmlnb.course.checks.relaxed import (
     relaxed_labels,
 )
 from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
-from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
+from dmlnb.course.checks.templates import batchnorm_relu, best_loss, full_shares, positive_templates
 from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
-    "add_matches",
     "axes_needed",
     "batchnorm_relu",
+    "best_loss",
     "blockwise_recall",
     "cheapest_tokens",
     "collage_histogram",
@@ -49,10 +49,10 @@ __all__ = [
     "cross_batch_loss",
     "cut_off",
     "decision_matrix",
-    "dense_loss",
     "farthest_first",
     "first_half",
     "forget_batch",
+    "full_shares",
     "gallery_recall",
     "gap",
     "gate_gradient",
@@ -66,6 +66,7 @@ __all__ = [
     "neighbours_kept",
     "padded_gates",
     "pair_slope",
+    "positive_templates",
     "predict",
     "proximal_minimum",
     "proximal_step",
@@ -78,7 +79,6 @@ __all__ = [
     "scores",
     "soft_codes",
     "soft_histogram",
-    "softmax_with_no_match",
     "spare_proxy",
     "template_divergence",
     "template_scores",

@@ -171,6 +171,20 @@ QUESTIONS = {
             "c": "templates do not compete region by region: each has its own threshold",
         },
     ),
+    "05-unit": Question(
+        "In a trained block you divide every γ and β by 100 and multiply the next weights by 100. What changes?",
+        {
+            "a": "fewer templates fire",
+            "b": "the sums of the shares, and nothing that the block gives out",
+            "c": "the update: it becomes a hundred times as large",
+        },
+        "b",
+        {
+            "a": "a template fires where its score is above -β/γ, and that number stays",
+            "b": "the shares become a hundred times smaller, and the weights take it back: the unit of a share is free",
+            "c": "the shares become a hundred times smaller first, so the products stay what they were",
+        },
+    ),
     "05-dense": Question(
         "The dense loss asks every region for the class of its image. What would be the best answer of a region that "
         "sees nothing but background?",

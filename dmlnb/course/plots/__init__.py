@@ -6,6 +6,7 @@ from dmlnb.course.plots.covering import draw_cover
 from dmlnb.course.plots.curves import metric_curves, training_curve
 from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
+from dmlnb.course.plots.doses import draw_doses
 from dmlnb.course.plots.lines import draw_bound, draw_curve
 from dmlnb.course.plots.methods import draw_differences, draw_worlds, method_bars
 from dmlnb.course.plots.mixtures import draw_mixtures
@@ -55,6 +56,7 @@ __all__ = [
     "draw_decision_matrix",
     "draw_differences",
     "draw_disc_projections",
+    "draw_doses",
     "draw_histogram_assignment",
     "draw_label_maps",
     "draw_mixtures",
