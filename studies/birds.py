@@ -8,8 +8,10 @@ the ten: three learning rates, times three values of a setting of its own.
 """
 
 import sys
+from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from dmlnb.data import ClassBatches
 from dmlnb.losses import ProxyAnchorLoss
@@ -22,7 +24,7 @@ from dmlnb.pooling import (
     GlobalMaxPooling,
 )
 from studies import searched
-from studies.photographs import RATES, SEARCH_SEED, SETTINGS, SPECIES, STEPS, birds, fit, measure
+from studies.photographs import RATES, SEARCH_SEED, SETTINGS, STEPS, birds, fit, measure
 from studies.stored import collect, save
 
 SEEDS = range(10)
@@ -33,7 +35,7 @@ POOLINGS = {
     "GMP": (lambda dim, own: GlobalMaxPooling(), DECAYS),
     "GeM": (lambda dim, own: GeneralizedMeanPooling(own), (1.5, 3.0, 6.0)),
     "attention": (lambda dim, own: AttentionPooling(dim, 64, own), (5.0, 10.0, 20.0)),
-    "GSP": (lambda dim, own: GeneralizedSumPooling(dim, 64, *own), ((0.3, 5.0), (0.3, 20.0), (0.15, 20.0))),
+    "GSP": (lambda dim, own: gsp(dim, *own), ((0.3, 5.0), (0.3, 20.0), (0.15, 20.0))),
 }
 ARMS = [
     "GAP, 64-d, after",
@@ -48,27 +50,46 @@ DOUBLED = [f"{arm}, doubled budget" for arm in ARMS if arm.startswith(("GAP", "G
 CONTROLS = ["untrained, GAP", "untrained, GMP"]
 
 
-def head(arm: str, rate: float, own, seed: int, doubled: bool = False) -> tuple[EmbeddingNet, dict]:
-    """Train one head; the weights of its best step on validation species are kept."""
-    maps, labels = birds()
-    steps = STEPS * (1 + doubled)
+def gsp(dim: int, mass: float, sharpness: float, prototypes: int = 64) -> GeneralizedSumPooling:
+    return GeneralizedSumPooling(dim, prototypes, mass, sharpness)
+
+
+def head(
+    arm: str,
+    rate: float,
+    own,
+    seed: int,
+    doubled: bool = False,
+    *,
+    world: Callable | None = None,
+    steps: int | None = None,
+    batch: tuple[int, int] = (16, 4),
+    loss: Callable[[int, int], nn.Module] = ProxyAnchorLoss,
+    **options,
+) -> tuple[EmbeddingNet, dict]:
+    """Train one head; the weights of its best step on validation species are kept.
+
+    Args:
+        arm: "pooling, dimensions, place of the linear map".
+        rate, own: learning rate, and the value of the pooling's own setting.
+        world: gives maps and labels by split; by default `birds`.
+        steps, batch: STEPS, each of 16 classes x 4, by default; `doubled` doubles the steps.
+        loss: `loss(number of classes, dimensions)`.
+        options: further ones of `fit`.
+    """
+    maps, labels = (world or birds)()
+    steps = (steps or STEPS) * (1 + doubled)
     name, dim, place = arm.split(", ")[:3]
     dim, channels = int(dim.removesuffix("-d")), maps["train"].shape[1]
+    classes = 1 + int(labels["train"].max())
     make, choices = POOLINGS[name]
     torch.manual_seed(seed)
     net = EmbeddingNet(
         CachedBackbone(channels), make(dim if place == "before" else channels, own), dim, project=place
     )
-    kept = fit(
-        net,
-        ProxyAnchorLoss(SPECIES["train"][1], dim),
-        maps,
-        labels,
-        ClassBatches(labels["train"], 16, 4, steps, seed=seed),
-        seed=seed,
-        learning_rate=rate,
-        weight_decay=own if choices is DECAYS else DECAYS[0],
-    )
+    options = {"weight_decay": own if choices is DECAYS else DECAYS[0]} | options
+    batches = ClassBatches(labels["train"], *batch, steps, seed=seed)
+    kept = fit(net, loss(classes, dim), maps, labels, batches, seed=seed, learning_rate=rate, **options)
     return net, kept
 
 

@@ -17,11 +17,19 @@ def setting(method: str) -> tuple[str, list]:
     return arm, json.loads(values)
 
 
-def chosen(name: str) -> dict[str, list]:
-    """For each arm of the search `name`, the [rate, own] of the best mean MAP@R on validation classes."""
-    found: dict[str, dict[str, list[float]]] = {}
+def tried(name: str) -> dict[str, float]:
+    """Mean MAP@R on validation classes of every try of the search `name`."""
+    found: dict[str, list[float]] = {}
     for line in (stored.FINISHED / f"{name}.jsonl").read_text().splitlines():
         row = json.loads(line)
-        arm, values = row["method"].split(" | ")
-        found.setdefault(arm, {}).setdefault(values, []).append(row["validation_map_at_r"])
-    return {arm: json.loads(max(s, key=lambda k: sum(s[k]) / len(s[k]))) for arm, s in found.items()}
+        found.setdefault(row["method"], []).append(row["validation_map_at_r"])
+    return {method: sum(values) / len(values) for method, values in found.items()}
+
+
+def chosen(name: str) -> dict[str, list]:
+    """For each arm of the search `name`, the [rate, own] of the best mean MAP@R on validation classes."""
+    found: dict[str, dict[str, float]] = {}
+    for method, value in tried(name).items():
+        arm, values = method.split(" | ")
+        found.setdefault(arm, {})[values] = value
+    return {arm: json.loads(max(values, key=values.get)) for arm, values in found.items()}

@@ -243,6 +243,7 @@ def test_the_readme_shows_every_room():
 
 def test_every_study_is_explained_and_every_stored_file_has_its_study():
     rows = re.findall(r"(?m)^\| `(studies\.[\w ]+)` \| [^|]+ \| `(\w+)` \|", read("studies/README.md"))
+    waiting = re.findall(r"(?m)^\| `studies\.(\w+)` \| [^|]+ \| not run yet \|", read("studies/README.md"))
     stored = {
         file.stem: json.loads(file.read_text()) for file in (ROOT / "dmlnb/course/results").glob("*.json")
     }
@@ -254,8 +255,9 @@ def test_every_study_is_explained_and_every_stored_file_has_its_study():
         "stored",
         "searched",
         "photographs",
+        "heads",
     }
-    assert {study.split()[0].removeprefix("studies.") for study, _ in rows} == programs
+    assert {study.split()[0].removeprefix("studies.") for study, _ in rows} | set(waiting) == programs
 
 
 def test_every_timing_is_explained():

@@ -130,7 +130,7 @@ def embedding_map(
     figure, ax = new_figure(5.8, 4.3)
     others = ~np.isin(labels, shown)
     ax.scatter(*points[others].T, s=13 if len(points) <= 1500 else 6, color=FAINT, linewidth=0, zorder=1)
-    look = {"s": 26, "linewidth": 0.3, "edgecolor": "white", "zorder": 2}
+    look = {"s": 44 if len(points) <= 200 else 26, "linewidth": 0.3, "edgecolor": "white", "zorder": 2}
     handles = [
         ax.scatter(*points[labels == c].T, color=class_color(c), marker=class_marker(c), **look)
         for c in shown

@@ -182,8 +182,6 @@ def interclass_distance(embeddings: Tensor, labels: Tensor) -> Tensor:
 
     Raises:
         ValueError: for bad shapes, NaN, or a single class.
-
-    Taught in notebook 04.
     """
     require_embeddings(embeddings)
     labels = as_labels(labels, len(embeddings))

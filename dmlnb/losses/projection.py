@@ -1,7 +1,8 @@
 """Alternating projections: sub-problems of proximal proxy training, with proxies selected anew between them.
 
     loss = AlternatingProjection(net, ChanceConstrainedLoss(contrastive_loss, C, d), embed_rows, labels)
-    train(net, loss, ..., validate=lambda net: {"switched": loss.observe(score(net))})
+    train(net, loss, ..., clip=10.0, renew="switched",
+          validate=lambda net: {"switched": loss.observe(score(net))})
 
 Source: [gurbuz2024ccp]. The body of the paper was not at hand: this follows its supplement and the released code. Where
 these differ, the default is the supplement's, and an argument gives the released behaviour. Taught in notebook 04.
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb import geometry
-from dmlnb._inputs import as_int, require_labels, require_positive, require_sizes
+from dmlnb._inputs import require_positive, require_sizes
 from dmlnb.losses.chance import ChanceConstrainedLoss, ProximalAnchor
+from dmlnb.losses.class_pools import ClassPools
 
 
 class AlternatingProjection(nn.Module):
@@ -29,6 +31,9 @@ class AlternatingProjection(nn.Module):
     observations, the sub-problem ends (`project`): the network goes back to its best weights, the anchor moves
     there, λ is multiplied by `decay`, and each class gets new proxies, a k-center of a fresh pool of its samples
     (`select`).
+
+    New proxies may change the gradient at once, in direction and size. Training with `clip` bounds its norm, and
+    `renew` makes the optimiser forget the running averages of the sub-problem before.
 
     Everything it knows is in its `state_dict`, so a checkpoint of the loss resumes it: a pool is a function of the
     seed and the number of selections.
@@ -46,6 +51,9 @@ class AlternatingProjection(nn.Module):
         decay: λ is multiplied by this at each projection.
         patience: observations without a gain that end a sub-problem.
         longest: observations that end it anyway; None for no such limit.
+        include_start: the state right after a selection is a candidate for the best weights, with the best metric of
+            the sub-problem before, so that none ends below its start; the first start counts if you `observe` it.
+            False, as released: at least the first observation of a sub-problem is accepted.
         roll_back: go back to the best weights of the sub-problem; as released, only the anchor does (False).
         anchor_first: anchor the first sub-problem too, at the initial weights; as released λ is 0 there (False).
         spread_from_current: farthest-first begins with the old proxies as centres (at the very first selection:
@@ -78,6 +86,7 @@ class AlternatingProjection(nn.Module):
         decay: float = 1.0,
         patience: int = 3,
         longest: int | None = None,
+        include_start: bool = False,
         roll_back: bool = True,
         anchor_first: bool = True,
         spread_from_current: bool = False,
@@ -87,12 +96,9 @@ class AlternatingProjection(nn.Module):
         super().__init__()
         require_sizes(pool=pool, patience=patience, longest=1 if longest is None else longest)
         require_positive(decay=decay)
-        seed = as_int(seed, "seed", least=0)
-        classes = len(loss.proxies)
-        require_labels(labels, len(labels), classes)
-        self.counts = torch.bincount(labels.cpu(), minlength=classes)  # (C,)
-        if self.counts.min() == 0:
-            raise ValueError(f"labels: class {int(self.counts.argmin())} of {classes} has no sample")
+        classes, per_class, _ = loss.proxies.shape
+        size = per_class if pool == 1 else pool if pool >= per_class else pool * per_class
+        self.pools = ClassPools(labels, classes, size, seed)
         select_on = loss.normalize if select_on == "as the loss" else select_on
         if select_on not in ("ball", "sphere", None):
             raise ValueError(f"select_on: expected 'ball', 'sphere' or None, got {select_on!r}")
@@ -101,8 +107,12 @@ class AlternatingProjection(nn.Module):
         if not anchor_first:
             self.anchor.set_strength(0.0)
         self.network_state = net.state_dict  # called anew each time, for `.to()` replaces buffers
-        self.embed, self.labels = embed, labels.cpu()
-        self.pool, self.patience, self.longest, self.seed = pool, patience, longest, seed
+        self.embed, self.pool, self.patience, self.longest = embed, pool, patience, longest
+        if include_start and not roll_back:
+            raise ValueError(
+                "include_start: expected roll_back=True too, for else no sub-problem begins at it"
+            )
+        self.include_start = include_start
         self.roll_back, self.spread_from_current, self.select_on = roll_back, spread_from_current, select_on
         for name in ("projections", "selections", "observations", "waited"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
@@ -159,7 +169,10 @@ class AlternatingProjection(nn.Module):
         self.select()
         self.observations.zero_()
         self.waited.zero_()
-        self.best_metric.fill_(-math.inf)
+        if self.include_start:  # the network has its best weights, and so their metric
+            self._keep()
+        else:
+            self.best_metric.fill_(-math.inf)
 
     @torch.no_grad()
     def select(self) -> None:
@@ -170,7 +183,7 @@ class AlternatingProjection(nn.Module):
         """
         proxies = self.loss.proxies
         classes, per_class, dim = proxies.shape
-        index = self._draw()  # (C, b)
+        index = self.pools.draw(int(self.selections))  # (C, b)
         pool = self.embed(index.flatten()).to(proxies).view(classes, -1, dim)
         pool = geometry.normalize(pool, self.select_on)
         if self.pool == 1:
@@ -183,16 +196,6 @@ class AlternatingProjection(nn.Module):
             chosen = geometry.greedy_k_center(pool, current, per_class)  # (C, K)
         proxies.copy_(pool.gather(1, chosen[:, :, None].expand(-1, -1, dim)))
         self.selections += 1
-
-    def _draw(self) -> Tensor:
-        """Random samples of each class, `(C, b)` indices; a class with fewer than b repeats all of them."""
-        per_class = self.loss.proxies.shape[1]
-        size = per_class if self.pool == 1 else self.pool if self.pool >= per_class else self.pool * per_class
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + int(self.selections))
-        shuffled = torch.randperm(len(self.labels), generator=generator)
-        grouped = shuffled[self.labels[shuffled].argsort(stable=True)]  # class after class, random inside
-        first = self.counts.cumsum(0) - self.counts  # (C,)
-        return grouped[first[:, None] + torch.arange(size) % self.counts[:, None]]
 
     def _keep(self) -> None:
         self.best_weights.copy_(self._weights())

@@ -82,7 +82,7 @@ def read_all(
     Raises:
         ValueError: if there is no image, or the network has no stage of one of the names.
 
-    Taught in notebooks 03 and 06.
+    Taught in notebook 06.
     """
     batch_size = as_int(batch_size, "batch_size")
     images = require_images(images)

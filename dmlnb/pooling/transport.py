@@ -51,7 +51,7 @@ class TransportPlan:
 def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> TransportPlan:
     """Ship the share `mass` of the tokens' mass to prototypes, as cheaply as the entropy allows.
 
-    Each of n tokens holds mass 1/n. With plan P (m, n) and residual r (n,), the exact minimiser of
+    Each of n tokens holds mass 1/n. With plan π (m, n) and residual r (n,), the exact minimiser of
 
     $$ \\sum_{ij} c_{ij} \\pi_{ij}
        + \\frac1\\gamma \\Big[ \\sum_{ij} \\pi_{ij} \\log \\pi_{ij} + \\sum_j r_j \\log r_j \\Big]

@@ -168,8 +168,9 @@ def _read(path: Path) -> tuple[dict[str, str], State]:
     if path.is_dir():
         raise ValueError(f"path: {path} is a folder; give the .safetensors file in it")
     with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith((b"PK", b"\x80")):
+        start = file.read(9)
+    # a safetensors file begins with 8 bytes that are a length, of any value, and then {
+    if start.startswith((b"PK", b"\x80")) and start[8:] != b"{":
         raise ValueError(
             f"path: {path} was written by torch.save; read it with torch.load, then load_state_dict"
         )

@@ -46,6 +46,7 @@ def train(
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     validate_every: int = 200,
     keep_best: str | None = None,
+    renew: str | None = None,
     log: Callable[[int, dict[str, float]], None] | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int = 200,
@@ -82,6 +83,8 @@ def train(
         validate: called every `validate_every` steps and at the end; its numbers join the history.
         keep_best: one of these numbers, larger is better. At the end network and loss go back to the step where it was
             largest, the first of several; the history says which in `best_step`.
+        renew: one of these numbers; where it is not 0, the optimiser forgets its running averages, as after new proxies
+            (`dmlnb.losses.AlternatingProjection`).
         log: `log(step, entry)`, called with each new entry of the history.
         checkpoint: a `.safetensors` path. If it exists, training resumes from it; it is rewritten every
             `checkpoint_every` steps and at the end. A checkpoint of another run (seed, settings, data, batches, network
@@ -109,9 +112,9 @@ def train(
     if not hasattr(batches, "__getitem__") or len(batches) == 0:
         raise ValueError("batches: expected a sequence of at least one index tensor, got none")
     steps, last, seed = require_settings(
-        len(batches), stop_at, seed, validate=validate, keep_best=keep_best, learning_rate=learning_rate,
-        proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip, workers=workers,
-        validate_every=validate_every, checkpoint_every=checkpoint_every,
+        len(batches), stop_at, seed, validate=validate, keep_best=keep_best, renew=renew,
+        learning_rate=learning_rate, proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip,
+        workers=workers, validate_every=validate_every, checkpoint_every=checkpoint_every,
     )  # fmt: skip
     if augment == "letters":
         augment = default_augment if isinstance(images, Tensor) else None
@@ -132,7 +135,8 @@ def train(
             "seed": seed, "learning_rate": learning_rate, "proxy_factor": proxy_factor, "rates": rates,
             "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
             "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
-            "keep_best": keep_best, "schedule": None if schedule is hold_then_linear else schedule,
+            "keep_best": keep_best, "renew": renew,
+            "schedule": None if schedule is hold_then_linear else schedule,
         })  # fmt: skip
         checkpoint = Path(checkpoint).expanduser()
         if checkpoint.exists():
@@ -187,8 +191,10 @@ def train(
             }
             done = step + 1
             if validate is not None and (done % validate_every == 0 or done == steps):
-                entry |= require_numbers(validate(net), keep_best)
+                entry |= require_numbers(validate(net), keep_best, renew)
                 _training_mode(net, loss, freeze_batchnorm)
+                if renew is not None and entry[renew]:
+                    optimizer.state.clear()
                 if keep_best is not None:
                     validated = [h for h in history if "best_step" in h] + [entry]
                     first_best = max(validated, key=lambda h: h[keep_best])  # the first of several

@@ -31,7 +31,9 @@ def require_data(images: object, labels: object) -> tuple[object, Tensor | None]
     return images, labels
 
 
-def require_settings(steps: int, stop_at: int | None, seed: int, *, validate, keep_best, clip, **numbers):
+def require_settings(
+    steps: int, stop_at: int | None, seed: int, *, validate, keep_best, renew, clip, **numbers
+):
     """Raise ValueError for a setting out of its range; returns the steps, the step to leave after, and the seed."""
     whole = {
         "warmup": 0,
@@ -52,13 +54,16 @@ def require_settings(steps: int, stop_at: int | None, seed: int, *, validate, ke
     )
     if clip is not None:
         require_positive(clip=clip)
-    if keep_best is not None and validate is None:
-        raise ValueError(f"keep_best: expected validate too, which gives {keep_best!r}; got None")
+    for name, wanted in {"keep_best": keep_best, "renew": renew}.items():
+        if wanted is not None and validate is None:
+            raise ValueError(f"{name}: expected validate too, which gives {wanted!r}; got None")
     return steps, min(steps, steps if stop_at is None else operator.index(stop_at)), operator.index(seed)
 
 
-def require_numbers(validated: Mapping[str, float], keep_best: str | None) -> dict[str, float]:
-    """What `validate` returned as Python numbers, with `keep_best` among them."""
+def require_numbers(
+    validated: Mapping[str, float], keep_best: str | None, renew: str | None = None
+) -> dict[str, float]:
+    """What `validate` returned as Python numbers, with `keep_best` and `renew` among them."""
     if not isinstance(validated, Mapping):
         raise ValueError(f"validate: expected a dict of numbers, got {type(validated).__name__}")
     found = {}
@@ -70,10 +75,11 @@ def require_numbers(validated: Mapping[str, float], keep_best: str | None) -> di
             raise ValueError(
                 f"validate: expected a dict of numbers, got {type(value).__name__} for {name!r}"
             ) from error
-    if keep_best is not None and keep_best not in found:
-        raise ValueError(
-            f"keep_best: validate gave {', '.join(map(repr, found)) or 'nothing'}, but no {keep_best!r}"
-        )
+    for name, wanted in {"keep_best": keep_best, "renew": renew}.items():
+        if wanted is not None and wanted not in found:
+            raise ValueError(
+                f"{name}: validate gave {', '.join(map(repr, found)) or 'nothing'}, but no {wanted!r}"
+            )
     if keep_best is not None and not math.isfinite(found[keep_best]):
         raise FloatingPointError(f"validate: {keep_best} became {found[keep_best]}")
     return found

@@ -49,7 +49,12 @@ def test_an_unknown_study_is_named():
         results.load("absent")
 
 
-FEWER = {"queries": 1}  # a picture of one network each, no measurement
+FEWER = {  # a picture of one network each; and studies that say how few seeds they have
+    "queries": 1,
+    "birds_weights": 1,
+    "birds_cross_batch_folds": 1,
+    "birds_cross_batch_rates": 1,
+}
 STORED = sorted(file.stem for file in Path(results.__file__).parent.glob("*.json"))
 
 
@@ -71,3 +76,18 @@ def test_differences_are_paired_and_in_percent():
     broken["runs"]["b"][1]["seed"] = 7
     with pytest.raises(ValueError, match="other seeds"):
         results.differences(broken, "b", "a", "score")
+
+
+def test_a_grid_has_methods_down_and_worlds_across():
+    runs = [{"seed": 0, "map": 0.1}, {"seed": 1, "map": 0.3}]
+    other = [{"seed": 0, "test_map": 0.5}, {"seed": 1, "test_map": 0.5}]
+    text = results.grid({"a": {"GAP": runs, "GSP": None}, "a longer name": {"GSP": other}}, "map")
+    assert text.split("\n") == [
+        "                  a   a longer name",
+        "GAP    20.0 ± 127.1",  # the t interval of two values .2 apart: 12.706 x .1
+        "GSP                      50.0 ± 0.0",
+    ]
+    with pytest.raises(ValueError, match="metric: GAP in a was not measured by 'recall'"):
+        results.grid({"a": {"GAP": runs}}, "recall")
+    with pytest.raises(ValueError, match="worlds: expected at least one"):
+        results.grid({}, "map")

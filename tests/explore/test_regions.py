@@ -26,6 +26,18 @@ def test_overlay_shows_weights_relative_to_uniform():
     assert {"image", "GAP", "GSP"} <= set(texts(both))
 
 
+def test_overlay_with_a_narrow_scale_and_large_pictures():
+    weights = torch.ones(2, 4, 4)
+    weights[1, 0, 0] = 99.0
+    figure = pooling_overlay(GREY[:2], weights, octaves=1, size=1.6)
+    heat = [image.get_array() for image in figure.axes[0].images if image.get_array().shape == (4, 4)]
+    assert heat[1][0, 0] == 1 and heat[1][1, 1] == -1  # clipped at twice and at half
+    labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert labels == ["≤ 1/2", "1 = GAP", "≥ 2"]
+    left, right, *_ = figure.axes[0].images[0].get_extent()
+    assert right - left == pytest.approx(1.6)
+
+
 @pytest.mark.parametrize(
     "bad", [torch.zeros(2, 4, 4), -torch.ones(2, 4, 4), torch.full((2, 4, 4), torch.nan), torch.ones(2, 4)]
 )
@@ -46,6 +58,15 @@ def test_assignment_maps_show_the_winners():
     assert all(np.array_equal(a, w) for a, w in zip(shown, winners.numpy(), strict=True))
     with pytest.raises(ValueError, match="winners"):
         assignment_maps(images, winners[:2], num_prototypes=4)
+
+
+def test_assignment_maps_have_captions():
+    figure = assignment_maps(
+        GREY[:2], torch.zeros(2, 2, 2, dtype=torch.long), num_prototypes=1, titles=["$a", "b"]
+    )
+    assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == [r"\$a", "b"]
+    with pytest.raises(ValueError, match="titles: expected 2"):
+        assignment_maps(GREY[:2], torch.zeros(2, 2, 2, dtype=torch.long), num_prototypes=1, titles=["a"])
 
 
 def test_assignment_maps_refuse_prototypes_that_are_not_there():

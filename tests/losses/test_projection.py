@@ -43,6 +43,10 @@ def controller(labels=None, k=K, **options):
         return net, AlternatingProjection(net, loss, lambda index: net(index).detach(), labels, **options)
 
 
+def next_pool(ccp):
+    return ccp.pools.draw(int(ccp.selections))
+
+
 def test_patience_and_gains_decide_when_to_project():
     _, ccp = controller()
     seen = [ccp.observe(v) for v in (0.1, 0.2, 0.2 + 5e-6, 0.3, 0.3, 0.2, 0.1, 0.05, 0.04)]
@@ -70,8 +74,42 @@ def test_project_returns_to_the_best_weights_and_anchors_there(roll_back):
     assert net.average.tolist() == ([10.0, 10.0] if roll_back else [30.0, 30.0])
     expected = 0.025 * (0 if roll_back else 8)
     assert ccp.anchor.penalty().item() == pytest.approx(expected)
-    x, y = net(torch.arange(8)), ccp.labels[:8]
+    x, y = net(torch.arange(8)), torch.zeros(8, dtype=torch.int64)
     assert ccp(x, y).item() == pytest.approx(ccp.loss(x, y).item() + expected)
+
+
+def test_the_start_of_a_sub_problem_may_be_its_best():
+    """Sub-problem 1 begins at the weights of metric .9 and finds nothing better: 2 begins where 1 began."""
+    net, ccp = controller(include_start=True)
+    metrics = (0.1, 0.9, 0.2, 0.3, 0.5, 0.9 + 5e-6, 0.8, 1.0)
+    projected = []
+    for step, metric in enumerate(metrics):
+        with torch.no_grad():
+            net.shift.fill_(step + 1.0)
+        if ccp.observe(metric):
+            projected.append((step, net.shift.tolist()[0], ccp.anchor.anchor.tolist()[0]))
+            assert torch.equal(ccp.best_proxies, ccp.loss.proxies) and ccp.waited == 0 == ccp.observations
+    assert projected == [(3, 2.0, 2.0), (5, 2.0, 2.0)]
+    assert ccp.best_metric == 1.0 and ccp.waited == 0  # a gain over the start
+
+
+def test_without_the_start_a_sub_problem_may_end_below_it():
+    net, ccp = controller()
+    for step, metric in enumerate((0.9, 0.2, 0.3, 0.5, 0.4, 0.3)):
+        with torch.no_grad():
+            net.shift.fill_(step + 1.0)
+        ccp.observe(metric)
+    assert ccp.projections == 2 and net.shift.tolist() == [4.0, 4.0]  # metric .5, and .9 is forgotten
+
+
+def test_the_first_start_counts_if_it_is_observed():
+    net, ccp = controller(include_start=True)
+    ccp.observe(0.9)
+    for metric in (0.2, 0.3):
+        with torch.no_grad():
+            net.shift.fill_(7.0)
+        ccp.observe(metric)
+    assert ccp.projections == 1 and net.shift.tolist() == [0.0, 0.0]
 
 
 def test_project_without_observations_keeps_the_present_weights():
@@ -97,7 +135,7 @@ def test_selection_against_a_loop(k, spread_from_current):
     ccp.project()  # the first selection, from the random proxies; the second starts from its own
     ccp._keep()
     old = ccp.best_proxies.clone()
-    pool = net(ccp._draw()).detach()  # the next pool
+    pool = net(next_pool(ccp)).detach()  # the next pool
     ccp.select()
     for c in range(C):
         centres, left = list(old[c]) if spread_from_current else [], [0, 1, 2, 3]
@@ -111,25 +149,19 @@ def test_selection_against_a_loop(k, spread_from_current):
 
 def test_first_selection_from_the_origin_takes_the_longest():
     net, ccp = controller(spread_from_current=True)
-    pool = net(ccp._draw()).detach()
+    pool = net(next_pool(ccp)).detach()
     ccp.select()
     longest = pool[torch.arange(C), pool.norm(dim=2).argmax(dim=1)]
     assert torch.equal(ccp.loss.proxies[:, 0].detach(), longest)
 
 
 @pytest.mark.parametrize(("pool", "k", "size"), [(1, 3, 3), (2, 3, 6), (3, 3, 3), (9, 3, 9)])
-def test_pool_sizes_and_draws(pool, k, size):
-    labels = torch.tensor([2, 0, 1, 0, 0, 1, 2, 0])
-    _, ccp = controller(labels, k=k, pool=pool)
-    index = ccp._draw()
-    assert index.shape == (3, size) and torch.equal(labels[index], torch.arange(3)[:, None].expand(-1, size))
-    for c, row in enumerate(index):  # all members once before any twice
-        members = (labels == c).nonzero().flatten()
-        counts = torch.bincount(row, minlength=len(labels))[members]
-        assert counts.max() - counts.min() <= 1
-    assert torch.equal(index, ccp._draw())  # a function of seed and selections
+def test_pool_sizes(pool, k, size):
+    _, ccp = controller(torch.tensor([2, 0, 1, 0, 0, 1, 2, 0]), k=k, pool=pool)
+    index = next_pool(ccp)
+    assert index.shape == (3, size)
     ccp.select()
-    assert not torch.equal(index, ccp._draw())
+    assert not torch.equal(index, next_pool(ccp))  # every selection has a pool of its own
 
 
 def test_a_singleton_class_gets_its_sample_as_every_proxy():
@@ -195,6 +227,8 @@ def test_the_network_may_move_after_the_loss_was_made():
         ({"decay": 0.0}, "decay"),
         ({"strength": -1.0}, "strength"),
         ({"select_on": "cube"}, "select_on"),
+        ({"include_start": True, "roll_back": False}, "include_start"),
+        ({"seed": -1}, "seed"),
         ({"labels": torch.tensor([0, 0, 2])}, "class 1 of 3"),
         ({"labels": torch.tensor([0, 1, 2]).float()}, "labels"),
     ],
@@ -246,15 +280,16 @@ def same(a, b):
     return all(x == y and torch.equal(v, w) for (x, v), (y, w) in pairs)
 
 
+@pytest.mark.parametrize("options", [{}, {"renew": "switched", "clip": 0.5}], ids=str)
 @pytest.mark.parametrize("stop_at", [3, 4, 6, 7])
-def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path, stop_at):
-    net, ccp, history = run(data)
+def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path, stop_at, options):
+    net, ccp, history = run(data, **options)
     switches = [h["step"] + 1 for h in history if h.get("switched")]
     assert switches == [4, 8, 12]  # so the run is interrupted before, at and after a projection
     path = tmp_path / "run.safetensors"
-    part_net, part, _ = run(data, checkpoint=path, stop_at=stop_at)
+    part_net, part, _ = run(data, checkpoint=path, stop_at=stop_at, **options)
     assert not same(part_net, net) and int(part.projections) == sum(s <= stop_at for s in switches)
-    again_net, again, whole = run(data, checkpoint=path)
+    again_net, again, whole = run(data, checkpoint=path, **options)
     assert same(again_net, net) and same(again, ccp)
     keys = ("step", "loss", "metric", "switched")
     assert [[h.get(k) for k in keys] for h in whole] == [[h.get(k) for k in keys] for h in history]

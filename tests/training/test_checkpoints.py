@@ -66,6 +66,17 @@ def test_a_sound_file_is_never_called_damaged(tmp_path):
         assert "damaged" not in str(error.value) and "delete" not in str(error.value)
 
 
+def test_a_file_whose_length_begins_as_a_pickle_is_no_pickle(tmp_path):
+    """The first bytes of a safetensors file are the length of its header: here of every multiple of 8 below 256."""
+    net, loss = make()
+    path, beginnings = tmp_path / "a.safetensors", set()
+    for words in range(0, 256, 8):
+        save_checkpoint(path, net, loss, history=[{"step": 0}], run={"note": "n" * words})
+        beginnings.add(path.read_bytes()[0])
+        assert load_checkpoint(path, *make()) == [{"step": 0}]
+    assert 0x80 in beginnings
+
+
 def test_what_does_not_fit_changes_nothing(tmp_path):
     path = tmp_path / "a.safetensors"
     net, loss = make()

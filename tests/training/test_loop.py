@@ -7,7 +7,7 @@ import torch
 
 from dmlnb.data import ClassBatches, augment, to_float
 from dmlnb.losses import contrastive_loss
-from dmlnb.training import load_checkpoint, train
+from dmlnb.training import constant, load_checkpoint, train
 from tests.training.small import STEPS, make, run, same
 
 
@@ -241,6 +241,23 @@ def test_the_best_of_the_validation_is_kept_also_after_a_resume(data, tmp_path, 
     alone, _ = make(2)
     load_checkpoint(tmp_path / "a.safetensors", alone)
     assert same(alone, net)
+
+
+def test_the_optimiser_begins_anew_where_asked(data):
+    """Eight steps with a renewal after four are four steps, and four with an optimiser of their own."""
+    images, labels, batches = data
+    switched = iter((1.0, 0.0))
+    options = {"schedule": constant, "augment": None}
+    net, loss, history = run(
+        data, validate=lambda net: {"switched": next(switched)}, validate_every=4, renew="switched", **options
+    )
+    assert [h["lr"] for h in history] == [3e-3] * STEPS
+    other, its_loss = make()
+    for part in ([*batches][:4], [*batches][4:]):
+        train(other, its_loss, images, labels, part, seed=5, progress=False, device="cpu", **options)
+    assert same(net, other) and same(loss, its_loss)
+    kept, _, _ = run(data, **options)
+    assert not same(net, kept)
 
 
 def test_log_gets_each_new_entry(data, tmp_path):

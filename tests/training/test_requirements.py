@@ -12,7 +12,8 @@ from tests.training.small import make, run, same
     {"stop_at": -1}, {"stop_at": 1.5}, {"seed": 0.5}, {"seed": 2**43}, {"seed": "a"}, {"learning_rate": -0.1},
     {"learning_rate": math.nan}, {"learning_rate": math.inf}, {"proxy_factor": -1.0}, {"weight_decay": math.nan},
     {"warmup": -1}, {"clip": 0.0}, {"clip": math.nan}, {"workers": -1}, {"validate_every": 0}, {"checkpoint_every": 0},
-    {"keep_best": "score"}, {"rates": {"back": 0.1}}, {"rates": {"backbone": -0.1}}, {"rates": {"linear": math.nan}},
+    {"keep_best": "score"}, {"renew": "switched"}, {"rates": {"back": 0.1}}, {"rates": {"backbone": -0.1}},
+    {"rates": {"linear": math.nan}},
 ], ids=str)  # fmt: skip
 def test_a_setting_out_of_its_range_is_named(data, setting):
     net, loss = make()
@@ -68,6 +69,8 @@ def test_labels_that_are_none_are_named(data, labels, message):
 
 
 def test_a_best_that_cannot_be_told_is_named(data):
+    with pytest.raises(ValueError, match="renew: validate gave 'a', but no 'switched'"):
+        run(data, validate=lambda n: {"a": 1}, validate_every=1, renew="switched")
     with pytest.raises(ValueError, match="keep_best: validate gave 'a', but no 'score'"):
         run(data, validate=lambda n: {"a": 1}, validate_every=1, keep_best="score")
     with pytest.raises(FloatingPointError, match="validate: a became nan"):

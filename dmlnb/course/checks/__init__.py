@@ -1,51 +1,76 @@
 """Exercise checkers: they say *not attempted yet*, *wrong, because …* or *right*, and never stop a notebook."""
 
-from dmlnb.course.checks.chance import farthest_first, markov_bound, proximal_gradient, proxy_cover
-from dmlnb.course.checks.cross_batch import cross_batch_loss, first_half, proximal_step, ridge_predictor
+from dmlnb.course.checks.chance import (
+    farthest_first,
+    proximal_minimum,
+    proxy_cover,
+    samples_needed,
+    spare_proxy,
+)
+from dmlnb.course.checks.cross_batch import (
+    cross_batch_loss,
+    first_half,
+    forget_batch,
+    proximal_step,
+    ridge_predictor,
+)
 from dmlnb.course.checks.distill import decision_matrix, soft_codes, template_divergence, template_scores
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
-from dmlnb.course.checks.pooling import cover_radius, gap, hard_histogram, soft_histogram
+from dmlnb.course.checks.pooling import (
+    collage_histogram,
+    cover_radius,
+    gap,
+    hard_histogram,
+    nearest_offset,
+    soft_histogram,
+)
 from dmlnb.course.checks.questions import predict
 from dmlnb.course.checks.relaxed import pair_slope, relative_distances, relaxed_contrastive, relaxed_labels
-from dmlnb.course.checks.retrieval import average_precision_at_r, recall_at_1
-from dmlnb.course.checks.templates import add_matches, batchnorm_relu, dense_loss, softmax_with_no_match
-from dmlnb.course.checks.transport import cheapest_tokens, gates, scores
+from dmlnb.course.checks.retrieval import blockwise_recall, gallery_recall
+from dmlnb.course.checks.templates import batchnorm_relu, best_loss, full_shares, positive_templates
+from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates, padded_gates, scores
 
 __all__ = [
-    "add_matches",
-    "average_precision_at_r",
     "batchnorm_relu",
+    "best_loss",
+    "blockwise_recall",
     "cheapest_tokens",
+    "collage_histogram",
     "cover_radius",
     "cross_batch_loss",
     "cut_off",
     "decision_matrix",
-    "dense_loss",
     "farthest_first",
     "first_half",
+    "forget_batch",
+    "full_shares",
+    "gallery_recall",
     "gap",
+    "gate_gradient",
     "gates",
     "hard_histogram",
     "held_out",
     "inside",
     "lay_on",
-    "markov_bound",
+    "nearest_offset",
     "neighbours_kept",
+    "padded_gates",
     "pair_slope",
+    "positive_templates",
     "predict",
-    "proximal_gradient",
+    "proximal_minimum",
     "proximal_step",
     "proxy_cover",
-    "recall_at_1",
     "relative_distances",
     "relaxed_contrastive",
     "relaxed_labels",
     "ridge_predictor",
+    "samples_needed",
     "scores",
     "soft_codes",
     "soft_histogram",
-    "softmax_with_no_match",
+    "spare_proxy",
     "template_divergence",
     "template_scores",
 ]

@@ -1,5 +1,6 @@
-"""Checkers of notebook 04: farthest-first selection, the proximal gradient, the cover of proxies, Markov's step."""
+"""Checkers of notebook 04: selection, covers, a spare proxy, how many samples a promise needs, a proximal minimum."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,34 +42,32 @@ def farthest_first(attempt: Any = None) -> Callable:
     )
 
 
-def proximal_gradient(attempt: Any = None) -> Callable:
-    """Check `attempt(gradient, weights, anchor, strength) -> gradient`: what the optimiser sees, all `(P,)`.
+def proximal_minimum(attempt: Any = None) -> Callable:
+    """Check `attempt(curvature (P,), minimum (P,), anchor (P,), strength) -> (P,)`, the solution of a proximal problem.
+
+    $$ \\arg\\min_w\\ \\sum_j \\tfrac{a_j}{2} (w_j - m_j)^2 + \\tfrac{\\lambda}{2} \\lVert w - \\bar w \\rVert^2 $$
 
     Returns:
         The attempt if it is right, else the package's function.
 
     Taught in notebook 04.
     """
-    zero, one = torch.zeros(2), torch.tensor([1.0, 2.0])
+    one, low, high = torch.ones(2), torch.tensor([0.0, 2.0]), torch.tensor([4.0, 4.0])
     return check(
         attempt,
-        _proximal_gradient,
+        _proximal_minimum,
         [
-            Property("one number a weight", _step(_random(3), _random(3), _random(3), 1.0), only_shape=True),
-            Property("at the anchor nothing is added", _step(one, one, one, 5.0)),
-            Property("the gradient of the loss stays", _step(one, zero, zero, 0.0)),
+            Property("one number a weight", _bowl(one, low, high, 1.0), only_shape=True),
+            Property("without an anchor (λ = 0) it is the minimum of the loss", _bowl(one, low, high, 0.0)),
+            Property("with curvature 1 and λ = 1 it is halfway to the anchor", _bowl(one, low, high, 1.0)),
+            Property("a firmer anchor (larger λ) keeps it nearer to the anchor", _bowl(one, low, high, 3.0)),
             Property(
-                "it points away from the anchor, so that a step along minus the gradient leads back",
-                _step(zero, one, zero, 1.0),
-                of=torch.sign,
+                "a weight in which the loss is steeper (larger curvature) goes nearer to its minimum",
+                _bowl(torch.tensor([1.0, 9.0]), torch.zeros(2), high, 1.0),
             ),
             Property(
-                "the anchor counts: it is no weight decay", _step(zero, one, 3 * one, 1.0), of=torch.sign
-            ),
-            Property("the factor is λ, for a term of (λ/2)‖w − w̄‖²", _step(zero, one, zero, 0.5)),
-            Property(
-                "it is the gradient plus λ (w − w̄)",
-                _step(_random(4), _random(4, seed=1), _random(4, seed=2), 0.3),
+                "it is where the gradients of loss and proximal term cancel",
+                _bowl(_random(4).abs() + 0.1, _random(4, seed=1), _random(4, seed=2), 0.3),
             ),
         ],
     )
@@ -116,8 +115,45 @@ def proxy_cover(attempt: Any = None) -> Callable:
     )
 
 
-def markov_bound(attempt: Any = None) -> Callable:
-    """Check `attempt(losses (N,), threshold) -> number`: Markov's bound on the share of losses >= threshold, at most 1.
+def spare_proxy(attempt: Any = None) -> Callable:
+    """Check `attempt(points (N, d), proxies (K, d)) -> int`: the proxy without which the cover radius is smallest.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 04.
+    """
+    line = lambda *places: torch.tensor(places)[:, None]
+    few = line(0.0, 1.0, 2.0, 10.0)
+    return check(
+        attempt,
+        _spare_proxy,
+        [
+            Property("one number", {"points": few, "proxies": line(1.0, 10.0)}, only_shape=True),
+            Property(
+                "a proxy that alone covers a far sample is not spare, even if it covers few samples",
+                {"points": few, "proxies": line(10.0, 0.0, 1.0)},
+            ),
+            Property(
+                "what counts is how well the others cover, not how near two proxies are to each other",
+                {"points": line(0.0, 4.0, 9.0), "proxies": line(0.0, 9.0, 14.0, 4.0)},
+            ),
+            Property(
+                "the worst sample counts: the maximum over samples, not their mean",
+                {"points": line(0.0, 0.0, 0.0, 0.0, 3.0, 10.0), "proxies": line(0.0, 3.0, 10.0)},
+            ),
+            Property(
+                "it is the proxy without which the cover radius is smallest",
+                {"points": _random(30, 3), "proxies": _random(6, 3, seed=1)},
+            ),
+        ],
+    )
+
+
+def samples_needed(attempt: Any = None) -> Callable:
+    """Check `attempt(largest, slack) -> int`: how many samples bring the surcharge of a held-out promise below slack.
+
+    $$ \\text{largest} \\sqrt{\\log 20 / (2 n)} \\le \\text{slack} $$
 
     Returns:
         The attempt if it is right, else the package's function.
@@ -126,21 +162,18 @@ def markov_bound(attempt: Any = None) -> Callable:
     """
     return check(
         attempt,
-        _markov_bound,
+        _samples_needed,
         [
-            Property("one number", {"losses": _random(6).abs(), "threshold": 1.0}, only_shape=True),
-            Property("no loss, no violation: 0", {"losses": torch.zeros(4), "threshold": 0.5}),
+            Property("one number", {"largest": 1.0, "slack": 0.1}, only_shape=True),
             Property(
-                "it bounds the share from the mean alone; it is not the share itself",
-                {"losses": torch.tensor([0.0, 0.0, 0.0, 0.4]), "threshold": 0.5},
+                "a whole number of samples, rounded up: one fewer would not be enough",
+                {"largest": 1.0, "slack": 0.3},
             ),
+            Property("half the slack needs four times the samples", {"largest": 1.0, "slack": 0.05}),
+            Property("twice the loss needs four times the samples", {"largest": 2.0, "slack": 0.1}),
             Property(
-                "a larger threshold gives a smaller bound: divide by it",
-                {"losses": torch.tensor([0.5, 0.5]), "threshold": 2.0},
-            ),
-            Property("a share is never above 1", {"losses": torch.tensor([3.0, 5.0]), "threshold": 1.0}),
-            Property(
-                "it is the mean loss over the threshold", {"losses": _random(9).abs(), "threshold": 1.7}
+                "it is the smallest n with largest · sqrt(log 20 / (2 n)) ≤ slack",
+                {"largest": 1.7, "slack": 0.043},
             ),
         ],
     )
@@ -150,16 +183,21 @@ def _farthest_first(points: Tensor, k: int) -> Tensor:
     return geometry.greedy_k_center(points[None], points[None, :0], k)[0]
 
 
-def _proximal_gradient(gradient: Tensor, weights: Tensor, anchor: Tensor, strength: float) -> Tensor:
-    return gradient + strength * (weights - anchor)
+def _proximal_minimum(curvature: Tensor, minimum: Tensor, anchor: Tensor, strength: float) -> Tensor:
+    return (curvature * minimum + strength * anchor) / (curvature + strength)
 
 
-def _markov_bound(losses: Tensor, threshold: float) -> float:
-    return min(1.0, float(losses.mean()) / threshold)
+def _spare_proxy(points: Tensor, proxies: Tensor) -> int:
+    others = [torch.cat([proxies[:k], proxies[k + 1 :]]) for k in range(len(proxies))]
+    return int(torch.stack([geometry.cover_radius(points, rest) for rest in others]).argmin())
 
 
-def _step(gradient: Tensor, weights: Tensor, anchor: Tensor, strength: float) -> dict[str, Any]:
-    return {"gradient": gradient, "weights": weights, "anchor": anchor, "strength": strength}
+def _samples_needed(largest: float, slack: float) -> int:
+    return math.ceil(math.log(20) / 2 * (largest / slack) ** 2)
+
+
+def _bowl(curvature: Tensor, minimum: Tensor, anchor: Tensor, strength: float) -> dict[str, Any]:
+    return {"curvature": curvature, "minimum": minimum, "anchor": anchor, "strength": strength}
 
 
 def _cover(embeddings: Tensor, labels: Tensor, proxies: Tensor) -> dict[str, Tensor]:

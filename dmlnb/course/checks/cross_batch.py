@@ -1,4 +1,4 @@
-"""Checkers of notebook 03: the ridge fit, its recursion, class-disjoint halves, and the cross-batch loss."""
+"""Checkers of notebook 03: the ridge fit, its recursion forwards and backwards, halves, and the cross-batch loss."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dmlnb import losses
 from dmlnb.course.checks.core import Property, check
-from dmlnb.prototypes import LinearFit, kalman_update, prior_of
+from dmlnb.prototypes import LinearFit, kalman_update, prior_of, recursive_fit
 
 
 def ridge_predictor(attempt: Any = None) -> Callable:
@@ -82,6 +82,41 @@ def proximal_step(attempt: Any = None) -> Callable:
             ),
             Property("a large ridge stays near the last fit", new | {"ridge": 1e5}),
             Property("it minimises ‖ZV − Y‖² + ε‖V − V_last‖²", new | {"ridge": 0.3}),
+        ],
+    )
+
+
+def forget_batch(attempt: Any = None) -> Callable:
+    """Check `attempt(prototypes (m, d), covariance (m, m), attributes (N, m), targets (N, d)) -> (m, d)`.
+
+    The full fit, as if one of the batches that it has seen had never come: its prototypes without that batch.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 03.
+    """
+    batches = [(_shares(n, 3, seed=n).double(), _random(n, 2, seed=n).double()) for n in (6, 2, 4)]
+    told = lambda fit, batch: {**fit._asdict(), "attributes": batch[0], "targets": batch[1]}
+    alone, three = recursive_fit(batches[:1], 0.3)[-1], recursive_fit(batches, 0.3)[-1]
+    one = LinearFit(torch.tensor([[3.0]]), torch.tensor([[1 / 8]]))  # four times 6, and ridge 4
+    ones = torch.ones(4, 1)
+    return check(
+        attempt,
+        _forget_batch,
+        [
+            Property(
+                "one row of d coordinates for each prototype: (m, d)",
+                told(three, batches[1]),
+                only_shape=True,
+            ),
+            Property("with its only batch forgotten, a fit is back at zero", told(alone, batches[0])),
+            Property(
+                "one prototype, fitted to four times the target 6 with ridge 4: without two of them 12 / (2 + 4) = 2",
+                told(one, (ones[:2], 6 * ones[:2])),
+            ),
+            Property("the batch that came last can be forgotten", told(three, batches[2])),
+            Property("so can one that came before others", told(three, batches[0])),
         ],
     )
 
@@ -163,6 +198,13 @@ def _proximal_step(prototypes: Tensor, attributes: Tensor, targets: Tensor, ridg
     return kalman_update(prior_of(last, "proximal", ridge), attributes, targets).prototypes
 
 
+def _forget_batch(prototypes: Tensor, covariance: Tensor, attributes: Tensor, targets: Tensor) -> Tensor:
+    precision = torch.linalg.inv(covariance)  # P⁻¹ = Σ Zᵀ Z + ε I, and P⁻¹ V = Σ Zᵀ Y
+    return torch.linalg.solve(
+        precision - attributes.T @ attributes, precision @ prototypes - attributes.T @ targets
+    )
+
+
 def _first_half(labels: Tensor) -> Tensor:
     return torch.isin(torch.arange(len(labels)), losses.class_halves(labels)[0])
 
@@ -195,5 +237,5 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _shares(*shape: int) -> Tensor:
-    return torch.softmax(2 * _random(*shape, seed=1), dim=1)
+def _shares(*shape: int, seed: int = 1) -> Tensor:
+    return torch.softmax(2 * _random(*shape, seed=seed), dim=1)

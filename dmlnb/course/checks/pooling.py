@@ -43,7 +43,7 @@ def gap(attempt: Any = None) -> Callable:
 
 
 def hard_histogram(attempt: Any = None) -> Callable:
-    """Check `attempt(tokens (n, d), prototypes (m, d)) -> (m,)`: share of tokens that have prototype i as nearest.
+    """Check `attempt(regions (n, d), prototypes (m, d)) -> (m,)`: share of regions that have prototype i as nearest.
 
     Returns:
         The attempt if it is right, else the package's function.
@@ -55,47 +55,47 @@ def hard_histogram(attempt: Any = None) -> Callable:
         _hard_histogram,
         [
             Property(
-                "one share a prototype, also for prototypes that win no token",
-                {"tokens": _column(0.1, 0.0, 1.1), "prototypes": _column(0.0, 1.0, 5.0, 9.0)},
+                "one share a prototype, also for prototypes that win no region",
+                {"regions": _column(0.1, 0.0, 1.1), "prototypes": _column(0.0, 1.0, 5.0, 9.0)},
                 only_shape=True,
             ),
             Property(
-                "the shares are of tokens and sum to 1: they are no counts",
-                {"tokens": _column(0.0, 0.1, 0.2, 1.0), "prototypes": _column(0.0, 1.0)},
+                "the shares are of regions and sum to 1: they are no counts",
+                {"regions": _column(0.0, 0.1, 0.2, 1.0), "prototypes": _column(0.0, 1.0)},
                 of=torch.sum,
             ),
             Property(
                 "the nearest prototype in Euclidean distance wins, not the one with the largest inner product",
-                {"tokens": _column(0.1, 1.0), "prototypes": _column(0.1, 1.0)},
+                {"regions": _column(0.1, 1.0), "prototypes": _column(0.1, 1.0)},
             ),
-            Property("it is the share of tokens won by each prototype", _bags()),
+            Property("it is the share of regions won by each prototype", _bags()),
         ],
     )
 
 
 def soft_histogram(attempt: Any = None) -> Callable:
-    """Check `attempt(tokens (n, d), prototypes (m, d), sharpness) -> (m,)`.
+    """Check `attempt(regions (n, d), prototypes (m, d), sharpness) -> (m,)`.
 
-    Each token spreads over the prototypes by the softmax of minus sharpness times the Euclidean distance; the
-    histogram is the mean over the tokens.
+    Each region spreads over the prototypes by the softmax of minus sharpness times the Euclidean distance; the
+    histogram is the mean over the regions.
 
     Returns:
         The attempt if it is right, else the package's function.
 
     Taught in notebook 01.
     """
-    same = {"tokens": _column(0.0, 0.0), "prototypes": _column(1.0, 4.0)}
+    same = {"regions": _column(0.0, 0.0), "prototypes": _column(1.0, 4.0)}
     return check(
         attempt,
         _soft_histogram,
         [
             Property("one share a prototype", _bags() | {"sharpness": 1.0}, only_shape=True),
             Property(
-                "sharpness 0 gives 1/m to each prototype: a mean over the tokens, not a sum",
+                "sharpness 0 gives 1/m to each prototype: a mean over the regions, not a sum",
                 same | {"sharpness": 0.0},
             ),
             Property(
-                "the softmax runs over prototypes, token by token: if it is sharp, equal tokens have one winner",
+                "the softmax runs over prototypes, region by region: if it is sharp, equal regions have one winner",
                 same | {"sharpness": 50.0},
                 of=lambda z: z.amax() > 0.9,
             ),
@@ -149,16 +149,90 @@ def cover_radius(attempt: Any = None) -> Callable:
     )
 
 
+def collage_histogram(attempt: Any = None) -> Callable:
+    """Check `attempt(first (m,), n_first, second (m,), n_second) -> (m,)`, the histogram of two images as one.
+
+    The histograms are of one set of prototypes; `n_first` and `n_second` say how many regions each image has.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 01.
+    """
+    one, other = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.5, 0.5])
+    pair = {"first": one, "n_first": 9, "second": other, "n_second": 3}
+    return check(
+        attempt,
+        _collage_histogram,
+        [
+            Property("one share per prototype", pair, only_shape=True),
+            Property("the shares of the collage sum to 1", pair, of=torch.sum),
+            Property("images with equally many regions count alike", pair | {"n_second": 9}),
+            Property("an image counts by its regions: nine against three", pair),
+            Property(
+                "it is the share of all regions that each prototype has won",
+                {"first": _shares(5), "n_first": 49, "second": _shares(5, seed=1), "n_second": 64},
+            ),
+        ],
+    )
+
+
+def nearest_offset(attempt: Any = None) -> Callable:
+    """Check `attempt(prototypes (m, d)) -> (m,)`: offsets b with which the largest <ν_i, f> + b_i is the nearest ν_i.
+
+    Offsets that differ by one number for all prototypes name the same winners and are equally right.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 01.
+    """
+    relative = lambda offsets: offsets - offsets.mean()
+    return check(
+        attempt,
+        _nearest_offset,
+        [
+            Property("one offset per prototype", {"prototypes": _random(4, 3)}, only_shape=True),
+            Property(
+                "prototypes of equal length need no offset: all of them get the same",
+                {"prototypes": torch.tensor([[3.0, 4.0], [0.0, -5.0], [5.0, 0.0]])},
+                of=relative,
+            ),
+            Property(
+                "a longer prototype gets a smaller offset, since it wins too often",
+                {"prototypes": _column(0.1, 1.0)},
+                of=lambda b: b[0] > b[1],
+            ),
+            Property(
+                "it is the term of ‖f − ν‖² that depends on the prototype alone, on the scale of ⟨ν, f⟩",
+                {"prototypes": _column(0.0, 1.0, 3.0)},
+                of=relative,
+            ),
+            Property(
+                "the largest sum names the nearest prototype", {"prototypes": _random(6, 3)}, of=relative
+            ),
+        ],
+    )
+
+
+def _collage_histogram(first: Tensor, n_first: int, second: Tensor, n_second: int) -> Tensor:
+    return (n_first * first + n_second * second) / (n_first + n_second)
+
+
+def _nearest_offset(prototypes: Tensor) -> Tensor:
+    return -prototypes.square().sum(dim=1) / 2
+
+
 def _gap(features: Tensor) -> Tensor:
     return pooled.GlobalAveragePooling()(features)
 
 
-def _hard_histogram(tokens: Tensor, prototypes: Tensor) -> Tensor:
-    return pooled.hard_histogram(tokens[None], prototypes, cost="euclidean")[0]
+def _hard_histogram(regions: Tensor, prototypes: Tensor) -> Tensor:
+    return pooled.hard_histogram(regions[None], prototypes, cost="euclidean")[0]
 
 
-def _soft_histogram(tokens: Tensor, prototypes: Tensor, sharpness: float) -> Tensor:
-    return pooled.soft_histogram(tokens[None], prototypes, sharpness, cost="euclidean")[0]
+def _soft_histogram(regions: Tensor, prototypes: Tensor, sharpness: float) -> Tensor:
+    return pooled.soft_histogram(regions[None], prototypes, sharpness, cost="euclidean")[0]
 
 
 def _cover_radius(points: Tensor, centres: Tensor) -> float:
@@ -169,8 +243,12 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def _shares(m: int, seed: int = 0) -> Tensor:
+    return torch.softmax(_random(m, seed=seed), dim=0)
+
+
 def _bags() -> dict[str, Tensor]:
-    return {"tokens": _random(9, 3), "prototypes": _random(4, 3, seed=1)}
+    return {"regions": _random(9, 3), "prototypes": _random(4, 3, seed=1)}
 
 
 def _column(*values: float) -> Tensor:

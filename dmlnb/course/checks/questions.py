@@ -16,14 +16,19 @@ class Question:
 
 
 QUESTIONS = {
-    "00-self": Question(
-        "Someone forgets to leave the query out of the gallery. What is the R@1 of an untrained network?",
-        {"a": "about 1 / number of classes", "b": "1, or very nearly", "c": "it depends on the network"},
+    "00-fewer": Question(
+        "The R@1 of Georgian letters is measured twice: in a gallery of all test images, and in one that holds the "
+        "Georgian letters only. What is sure of the second number?",
+        {
+            "a": "nothing: a smaller gallery may help or harm",
+            "b": "it is as high as the first, or higher",
+            "c": "it is lower: fewer images can be found",
+        },
         "b",
         {
-            "a": "that is R@1 for a random order of the gallery, but here the nearest item is no random one",
-            "b": "every query is nearest to itself, with its own label; the number says nothing of the network",
-            "c": "which item has distance 0 to the query, whatever the network is?",
+            "a": "take a query with a hit in the large gallery: can it lose its nearest neighbour in the small one?",
+            "b": "no hit can be lost, since only images of other classes left; so compare R@1 in one gallery only",
+            "c": "which images left the gallery: any that a Georgian query should find?",
         },
     ),
     "00-duplicates": Question(
@@ -41,7 +46,7 @@ QUESTIONS = {
         },
     ),
     "01-radius": Question(
-        "Prototypes are chosen among the tokens, farthest first. You take one more. What can happen to the error "
+        "Prototypes are chosen among the regions, farthest first. You take one more. What can happen to the error "
         "‖GAP − Σ zᵢ νᵢ‖ and to the cover radius δ?",
         {
             "a": "both fall or stay",
@@ -53,6 +58,17 @@ QUESTIONS = {
             "a": "true of δ; but the error is the length of a mean of differences, which may have cancelled before",
             "b": "δ only bounds the error: differences that cancelled by luck may stop to cancel",
             "c": "a new centre cannot be farther away than the old nearest one, so δ cannot rise",
+        },
+    ),
+    "01-jigsaw": Question(
+        "You cut a feature map into its regions and put them back in random order. Which of these change: GAP, the "
+        "histogram z, the error of the mixture, the cover radius δ?",
+        {"a": "all four", "b": "the histogram only", "c": "none of them"},
+        "c",
+        {
+            "a": "look for the place of a region in each of the formulas",
+            "b": "z counts how many regions each prototype wins; does it know where they were?",
+            "c": "all four are sums or maxima over the regions: pooling forgets where things are",
         },
     ),
     "02-mass": Question(
@@ -153,6 +169,20 @@ QUESTIONS = {
             "a": "what is needed for p > 0 is a score above the template's own average, learned or not",
             "b": "it fires wherever its score is above its average; only a negative β makes it choosy",
             "c": "templates do not compete region by region: each has its own threshold",
+        },
+    ),
+    "05-unit": Question(
+        "In a trained block you divide every γ and β by 100 and multiply the next weights by 100. What changes?",
+        {
+            "a": "fewer templates fire",
+            "b": "the sums of the shares, and nothing that the block gives out",
+            "c": "the update: it becomes a hundred times as large",
+        },
+        "b",
+        {
+            "a": "a template fires where its score is above -β/γ, and that number stays",
+            "b": "the shares become a hundred times smaller, and the weights take it back: the unit of a share is free",
+            "c": "the shares become a hundred times smaller first, so the products stay what they were",
         },
     ),
     "05-dense": Question(
@@ -331,7 +361,7 @@ def predict(key: str, answer: str | None = None) -> None:
     """Print a question, and what is right or wrong with the answer to it.
 
     Args:
-        key: of the question, such as `"00-self"`.
+        key: of the question, such as `"00-fewer"`.
         answer: the letter of an option; None or `...` prints the question only.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checkers of notebook 00: R@1 and the average precision at R."""
+"""Checkers of notebook 00: R@1 in a gallery of its own, and R@1 block by block."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,101 +10,131 @@ from dmlnb.course.checks.core import Property, check
 from dmlnb.retrieval import evaluate
 
 
-def recall_at_1(attempt: Any = None) -> Callable:
-    """Check `attempt(embeddings (N, d) unit rows, labels (N,)) -> float`, the share of queries whose nearest is a hit.
+def gallery_recall(attempt: Any = None) -> Callable:
+    """Check `attempt(queries (Q, d), query_labels (Q,), gallery (N, d), gallery_labels (N,)) -> float`, unit rows.
+
+    It is the share of queries whose nearest item of the gallery is of their class, among those that can be answered.
 
     Returns:
         The attempt if it is right, else the package's function.
 
     Taught in notebook 00.
     """
-    ring = _on_circle([0, 10, 90, 100])
+    rows = torch.nn.functional.normalize(
+        torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), dim=1
+    )
+    return check(
+        attempt,
+        _gallery_recall,
+        [
+            Property(
+                "the found item's label is one of the gallery's labels (here each query finds its class)",
+                _sides([0, 90, 180], [0, 1, 2], [170, 10, 80], [2, 0, 1]),
+                1.0,
+            ),
+            Property(
+                "nothing is left out: item i of the gallery is not query i (here each is the only right answer)",
+                _sides([0, 90], [0, 1], [1, 91], [0, 1]),
+                1.0,
+            ),
+            Property(
+                "a query whose class is not in the gallery has no right answer, and is not counted",
+                _sides([0, 90], [0, 7], [5, 100], [0, 1]),
+                1.0,
+            ),
+            Property(
+                "it is a share of the queries, and each query counts the same",
+                _sides([0, 5, 10, 120], [0, 0, 0, 1], [2, 118, 240], [0, 0, 1]),
+                3 / 4,
+            ),
+            Property(
+                "it is the share of queries that are answered right, on random embeddings",
+                {
+                    "queries": rows[:20],
+                    "query_labels": torch.arange(20) % 5,
+                    "gallery": rows[20:],
+                    "gallery_labels": torch.arange(30) % 4,
+                },
+            ),
+        ],
+    )
+
+
+def blockwise_recall(attempt: Any = None) -> Callable:
+    """Check `attempt(embeddings (N, d) unit rows, labels (N,), block) -> float`: R@1, `block` queries at a time.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 00.
+    """
     many = torch.nn.functional.normalize(
         torch.randn(40, 6, generator=torch.Generator().manual_seed(0)), dim=1
     )
     return check(
         attempt,
-        _recall_at_1,
+        _blockwise_recall,
         [
             Property(
-                "a query must not find itself: it is left out (here no other is a hit)",
-                {"embeddings": ring, "labels": torch.tensor([0, 1, 1, 2])},
+                "the answer does not depend on the blocks: here all queries are in one (and all find their class)",
+                {
+                    "embeddings": _on_circle([0, 10, 90, 100]),
+                    "labels": torch.tensor([0, 0, 1, 1]),
+                    "block": 4,
+                },
+                1.0,
+            ),
+            Property(
+                "no query finds itself, in the second block either (here no other is a hit)",
+                {
+                    "embeddings": _on_circle([0, 10, 90, 100]),
+                    "labels": torch.tensor([0, 1, 1, 0]),
+                    "block": 2,
+                },
                 0.0,
             ),
             Property(
-                "it is a share in 0 .. 1, no count and no percentage (here every query has a hit)",
-                {"embeddings": ring, "labels": torch.tensor([0, 0, 0, 0])},
-                1.0,
-            ),
-            Property(
-                "the nearest neighbour has the largest, not the smallest inner product (here always a hit)",
-                {"embeddings": ring, "labels": torch.tensor([0, 0, 1, 1])},
-                1.0,
-            ),
-            Property(
-                "a query is left out by index, not by rank or similarity: its duplicate is another image, and nearest",
+                "each query counts the same, also where the last block is shorter (here it holds the two misses)",
                 {
-                    "embeddings": _on_circle([0, 0, 40, 41, 80, 81]),
-                    "labels": torch.tensor([0, 1, 0, 0, 1, 1]),
+                    "embeddings": _on_circle([0, 5, 10, 15, 100, 235]),
+                    "labels": torch.tensor([0, 0, 0, 0, 1, 1]),
+                    "block": 4,
                 },
                 4 / 6,
             ),
             Property(
-                "it is the share of hits among all queries: each counts the same, in a large class or a small one",
+                "a query is left out by its index: its duplicate is another image, and nearest",
                 {
-                    "embeddings": _on_circle([0, 5, 10, 15, 20, 25, 120, 250]),
-                    "labels": torch.tensor([0] * 6 + [1, 1]),
+                    "embeddings": _on_circle([0, 0, 40, 41, 80, 81]),
+                    "labels": torch.tensor([0, 1, 0, 0, 1, 1]),
+                    "block": 3,
                 },
-                6 / 8,
+                4 / 6,
             ),
             Property(
-                "it is the share of queries with a hit, on random embeddings",
-                {"embeddings": many, "labels": torch.arange(40) % 5},
+                "it is R@1, on random embeddings",
+                {"embeddings": many, "labels": torch.arange(40) % 5, "block": 7},
             ),
         ],
     )
 
 
-def average_precision_at_r(attempt: Any = None) -> Callable:
-    """Check `attempt(hits (R,) bool) -> float`: the mean over ranks i = 1 .. R of hit_i times precision at i.
-
-    Returns:
-        The attempt if it is right, else the package's function.
-
-    Taught in notebook 00.
-    """
-    return check(
-        attempt,
-        _average_precision_at_r,
-        [
-            Property("only hits give 1", {"hits": torch.tensor([True, True, True])}, 1.0),
-            Property(
-                "the precisions are summed over ranks with a hit, and the sum is divided by R, not by the hits",
-                {"hits": torch.tensor([True, False, False, False])},
-                1 / 4,
-            ),
-            Property(
-                "early hits count more than late ones: the precision at a late rank is smaller",
-                {"hits": torch.tensor([False, False, True])},
-                1 / 9,
-            ),
-            Property("no hit gives 0, not NaN", {"hits": torch.tensor([False, False])}, 0.0),
-            Property(
-                "it is the mean of hit times precision over the ranks",
-                {"hits": torch.tensor([False, True, True, False, True, True, False])},
-            ),
-        ],
-    )
+def _gallery_recall(queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor) -> float:
+    report = evaluate(queries, query_labels, gallery=gallery, gallery_labels=gallery_labels, ks=(1,))
+    return report.recall_at[1]
 
 
-def _recall_at_1(embeddings: Tensor, labels: Tensor) -> float:
-    return evaluate(embeddings, labels, ks=(1,)).recall_at[1]
+def _blockwise_recall(embeddings: Tensor, labels: Tensor, block: int) -> float:
+    return evaluate(embeddings, labels, ks=(1,)).recall_at[1]  # it searches in blocks of its own
 
 
-def _average_precision_at_r(hits: Tensor) -> float:
-    hits = hits.double()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)  # (R,) at each rank
-    return float((hits * precision).mean())
+def _sides(queries: list, query_labels: list, gallery: list, gallery_labels: list) -> dict[str, Tensor]:
+    return {
+        "queries": _on_circle(queries),
+        "query_labels": torch.tensor(query_labels),
+        "gallery": _on_circle(gallery),
+        "gallery_labels": torch.tensor(gallery_labels),
+    }
 
 
 def _on_circle(degrees: list[float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checkers of notebook 05: choosing a template, batch normalisation with ReLU, the block, and its supervision."""
+"""Checkers of notebook 05: batch normalisation with ReLU, its signs, full regions, and templates taught by labels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,49 +8,7 @@ from torch import Tensor
 
 from dmlnb.course.checks.core import Property, check
 from dmlnb.losses import class_template_loss
-from dmlnb.models import entropy_assignment
-
-
-def softmax_with_no_match(attempt: Any = None) -> Callable:
-    """Check `attempt(scores (K,), no_match, sharpness) -> (K,)`: shares of the templates, beside one of no match.
-
-    Returns:
-        The attempt if it is right, else the package's function.
-
-    Taught in notebook 05.
-    """
-    flat = {"scores": torch.zeros(3), "no_match": 0.0}
-    return check(
-        attempt,
-        _softmax_with_no_match,
-        [
-            Property(
-                "one share a template; the share of no match is not returned",
-                {"scores": torch.tensor([0.5, -1.0, 2.0]), "no_match": 0.3, "sharpness": 1.0},
-                only_shape=True,
-            ),
-            Property(
-                "no match takes part: three equal templates as good as no match get a quarter each, not a third",
-                flat | {"sharpness": 1.0},
-            ),
-            Property(
-                "the score of no match counts: a high one leaves next to nothing for the templates",
-                {"scores": torch.zeros(2), "no_match": 9.0, "sharpness": 1.0},
-            ),
-            Property(
-                "the sharpness multiplies the score of no match too",
-                {"scores": torch.tensor([1.0, 0.0]), "no_match": 2.0, "sharpness": 3.0},
-            ),
-            Property(
-                "no overflow: e to the score is never formed alone, large scores work",
-                {"scores": torch.tensor([1000.0, 998.0]), "no_match": 999.0, "sharpness": 1.0},
-            ),
-            Property(
-                "it is the softmax over K + 1 options, without the first",
-                {"scores": _random(7), "no_match": -0.4, "sharpness": 2.2},
-            ),
-        ],
-    )
+from dmlnb.models import quadratic_assignment
 
 
 def batchnorm_relu(attempt: Any = None) -> Callable:
@@ -103,85 +61,142 @@ def batchnorm_relu(attempt: Any = None) -> Callable:
     )
 
 
-def add_matches(attempt: Any = None) -> Callable:
-    """Check `attempt(x (C, H, W), shares (K, H, W), vectors (C, K)) -> (C, H, W)`: vectors by shares.
+def positive_templates(attempt: Any = None) -> Callable:
+    """Check `attempt(templates (K, C), gamma (K,)) -> (K, C)`: templates that need no negative gamma.
+
+    With them, |gamma| and the same beta give the shares that the given templates have with gamma. Their lengths are
+    free, since each score is standardised.
 
     Returns:
         The attempt if it is right, else the package's function.
 
     Taught in notebook 05.
     """
-    one = torch.zeros(2, 1, 3)
-    one[1, 0, 2] = 2.0  # template 1 at the last region
-    vectors = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    two = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
     return check(
         attempt,
-        _add_matches,
+        _positive_templates,
         [
             Property(
-                "a map of the shape of x",
-                {"x": _random(3, 2, 4), "shares": _random(5, 2, 4), "vectors": _random(3, 5)},
+                "one template for each of the given ones",
+                {"templates": _random(5, 3), "gamma": torch.tensor([1.0, -1.0, 2.0, -0.5, 0.3])},
                 only_shape=True,
             ),
             Property(
-                "a region without a match is left alone: the shortcut carries x",
-                {"x": _random(3, 2, 2), "shares": torch.zeros(2, 2, 2), "vectors": vectors},
+                "with positive gammas the shares are those of the given templates",
+                {"templates": two, "gamma": torch.tensor([2.0, 0.5])},
+                of=_shares_with(torch.tensor([2.0, 0.5])),
             ),
             Property(
-                "the vector of a template is a column: two shares of template 1 add (20, 40, 60)",
-                {"x": torch.zeros(3, 1, 3), "shares": one, "vectors": vectors},
+                "where gamma is negative, a region that fits the given template badly fits the new one well",
+                {"templates": two, "gamma": torch.tensor([1.0, -1.0])},
+                of=_shares_with(torch.tensor([1.0, -1.0])),
             ),
             Property(
-                "shares are used as they are, not divided by their sum",
-                {"x": torch.zeros(3, 1, 1), "shares": torch.ones(2, 1, 1), "vectors": vectors},
-            ),
-            Property(
-                "it is x plus the sum over templates of share times vector, region by region",
-                {"x": _random(3, 4, 2), "shares": _random(5, 4, 2, seed=1), "vectors": _random(3, 5, seed=2)},
+                "it is so for every template",
+                {"templates": _random(4, 2), "gamma": torch.tensor([-2.0, 0.1, -0.3, 1.5])},
+                of=_shares_with(torch.tensor([-2.0, 0.1, -0.3, 1.5])),
             ),
         ],
     )
 
 
-def dense_loss(attempt: Any = None) -> Callable:
-    """Check `attempt(scores (B, K, H, W), labels (B,)) -> scalar`: mean cross-entropy of all regions.
+def full_shares(attempt: Any = None) -> Callable:
+    """Check `attempt(scores (K,), gamma (K,), threshold (K,)) -> (K,)`: the quadratic choice, full regions included.
 
     Returns:
         The attempt if it is right, else the package's function.
 
     Taught in notebook 05.
     """
-    half = torch.zeros(1, 4, 1, 2)
-    half[0, 1, 0, 0] = 30.0
+    ones, zeros = torch.ones(2), torch.zeros(2)
     return check(
         attempt,
-        class_template_loss,
+        _full_shares,
         [
             Property(
-                "one number", {"scores": _random(2, 3, 2, 2), "labels": torch.tensor([0, 2])}, only_shape=True
+                "one share a template; the share of no match is not returned",
+                {"scores": _random(4), "gamma": torch.ones(4), "threshold": torch.zeros(4)},
+                only_shape=True,
             ),
             Property(
-                "the mean over regions, not their sum: even scores of K classes give log K, however many regions",
-                {"scores": torch.zeros(2, 5, 3, 3), "labels": torch.tensor([4, 0])},
+                "with room left it is the ReLU, and nothing is divided",
+                {"scores": torch.tensor([0.9, 0.2]), "gamma": 0.5 * ones, "threshold": 0.1 * ones},
             ),
             Property(
-                "every region is asked, not their average: one sure and one silent region give half of log K",
-                {"scores": half, "labels": torch.tensor([1])},
+                "the shares sum to 1 at most",
+                {"scores": torch.tensor([2.0, 1.5]), "gamma": ones, "threshold": zeros},
+                of=lambda p: p.sum() <= 1 + 1e-5,
             ),
             Property(
-                "classes are the second axis, regions the last two",
-                {"scores": _random(2, 3, 3, 3), "labels": torch.tensor([0, 2])},
+                "a full region raises all thresholds by the same amount: two templates at 2 and 1.5 keep their "
+                "difference",
+                {"scores": torch.tensor([2.0, 1.5]), "gamma": ones, "threshold": zeros},
             ),
             Property(
-                "it is the cross-entropy of each region with the label of its image",
-                {"scores": 3 * _random(4, 6, 3, 2), "labels": torch.tensor([5, 0, 3, 3])},
+                "a template that the raised threshold passes gets nothing",
+                {"scores": torch.tensor([3.0, 1.0]), "gamma": ones, "threshold": zeros},
+            ),
+            Property(
+                "gamma multiplies what is left above the raised threshold",
+                {"scores": torch.tensor([2.0, 2.0]), "gamma": torch.tensor([3.0, 1.0]), "threshold": zeros},
+            ),
+            Property(
+                "it is the best plan under the quadratic price",
+                {
+                    "scores": 2 * _random(8),
+                    "gamma": _random(8, seed=1).abs() + 0.1,
+                    "threshold": _random(8, seed=2),
+                },
             ),
         ],
     )
 
 
-def _softmax_with_no_match(scores: Tensor, no_match: float, sharpness: float) -> Tensor:
-    return entropy_assignment(scores, no_match, sharpness=sharpness).weights
+def best_loss(attempt: Any = None) -> Callable:
+    """Check `attempt(scores (B, K, H, W), labels (B,), per_class) -> scalar`: the best regions answer for the image.
+
+    Templates `c per_class ... (c + 1) per_class - 1` belong to class c.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 05.
+    """
+    sure = torch.zeros(1, 4, 1, 3)
+    sure[0, 2, 0, 0] = 20.0
+    pair = torch.tensor([3.0, 3.0, 3.0, -9.0]).view(1, 4, 1, 1)
+    return check(
+        attempt,
+        _best_loss,
+        [
+            Property(
+                "one number",
+                {"scores": _random(2, 4, 2, 2), "labels": torch.tensor([0, 1]), "per_class": 2},
+                only_shape=True,
+            ),
+            Property(
+                "one sure region is enough: the silent ones cost next to nothing",
+                {"scores": sure, "labels": torch.tensor([2]), "per_class": 1},
+            ),
+            Property(
+                "regions are summed after the exponential: none of them is thrown away",
+                {"scores": _random(1, 3, 2, 2), "labels": torch.tensor([1]), "per_class": 1},
+            ),
+            Property(
+                "two templates of a class that both fit say more than one: neither their mean nor the larger counts",
+                {"scores": pair, "labels": torch.tensor([0]), "per_class": 2},
+            ),
+            Property(
+                "templates that follow each other belong to one class",
+                {"scores": _random(1, 6, 1, 1), "labels": torch.tensor([1]), "per_class": 3},
+            ),
+            Property(
+                "it is the cross-entropy of the log-sum-exp over a class's templates and all regions",
+                {"scores": 2 * _random(4, 6, 3, 2), "labels": torch.tensor([2, 0, 1, 1]), "per_class": 2},
+            ),
+        ],
+    )
 
 
 def _batchnorm_relu(scores: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
@@ -189,8 +204,27 @@ def _batchnorm_relu(scores: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     return torch.relu(normal)
 
 
-def _add_matches(x: Tensor, shares: Tensor, vectors: Tensor) -> Tensor:
-    return x + torch.einsum("khw,ck->chw", shares, vectors)
+def _positive_templates(templates: Tensor, gamma: Tensor) -> Tensor:
+    return templates * gamma.sign()[:, None]
+
+
+def _shares_with(gamma: Tensor) -> Callable:
+    """The shares of 40 regions under templates with |gamma| and a common beta."""
+
+    def shares(templates: Tensor) -> Tensor:
+        scores = _random(40, templates.shape[1]).double() @ templates.double().T  # (N, K)
+        normal = (scores - scores.mean(dim=0)) / scores.std(dim=0, unbiased=False)
+        return torch.relu(gamma.abs() * normal + 0.2)
+
+    return shares
+
+
+def _full_shares(scores: Tensor, gamma: Tensor, threshold: Tensor) -> Tensor:
+    return quadratic_assignment(scores, gamma, threshold).weights
+
+
+def _best_loss(scores: Tensor, labels: Tensor, per_class: int) -> Tensor:
+    return class_template_loss(scores, labels, variant="best", per_class=per_class)
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:

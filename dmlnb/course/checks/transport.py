@@ -1,4 +1,4 @@
-"""Checkers of notebook 02: token scores, gates of a given mass, and the sum that they weigh."""
+"""Checkers of notebook 02: scores, gates of a given mass, their limit, their gradient, and gates with padding."""
 
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +97,91 @@ def cheapest_tokens(attempt: Any = None) -> Callable:
             Property("it is the plan of the linear programme", {"cost": _cost(5, 11, seed=2), "mass": 0.45}),
         ],
     )
+
+
+def gate_gradient(attempt: Any = None) -> Callable:
+    """Check `attempt(gates (n,), upstream (n,)) -> (n,)`: the gradient with respect to the scores.
+
+    `upstream` is the gradient with respect to the gates, whose mean is fixed.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 02.
+    """
+    some, up = torch.tensor([0.9, 0.5, 0.2, 0.1]), torch.tensor([1.0, -2.0, 0.5, 3.0])
+    return check(
+        attempt,
+        _gate_gradient,
+        [
+            Property("one number a region", {"gates": some, "upstream": up}, only_shape=True),
+            Property(
+                "the mean of the gates is fixed: to want more of all of them changes nothing",
+                {"gates": some, "upstream": torch.ones(4)},
+            ),
+            Property(
+                "a gate that is fully open or shut gets no gradient",
+                {"gates": torch.tensor([1.0, 0.5, 0.5, 0.0]), "upstream": up},
+                of=lambda found: found[[0, 3]],
+            ),
+            Property("the gradient sums to zero", {"gates": some, "upstream": up}, of=torch.sum),
+            Property("it is what autograd finds", {"gates": some, "upstream": up}),
+        ],
+    )
+
+
+def padded_gates(attempt: Any = None) -> Callable:
+    """Check `attempt(scores (n,), valid (n,) bool, mass) -> (n,)`: gates where some regions are only padding.
+
+    Padding has the gate 0; the mean over the *valid* regions is the mass.
+
+    Returns:
+        The attempt if it is right, else the package's function.
+
+    Taught in notebook 02.
+    """
+    scores, valid = _scores_of(6), torch.tensor([True, True, False, True, False, True])
+    return check(
+        attempt,
+        _padded_gates,
+        [
+            Property(
+                "one gate a region, padding too",
+                {"scores": scores, "valid": valid, "mass": 0.3},
+                only_shape=True,
+            ),
+            Property(
+                "padding ships nothing",
+                {"scores": scores, "valid": valid, "mass": 0.3},
+                of=lambda found: found[~valid],
+            ),
+            Property(
+                "the mean over the valid regions is the mass",
+                {"scores": scores, "valid": valid, "mass": 0.3},
+                of=lambda found: found[valid].mean(),
+            ),
+            Property(
+                "the valid regions have the gates that they had without padding",
+                {"scores": scores, "valid": valid, "mass": 0.3},
+            ),
+            Property(
+                "whatever score the padding has",
+                {"scores": torch.where(valid, scores, 50.0), "valid": valid, "mass": 0.7},
+            ),
+        ],
+    )
+
+
+def _gate_gradient(gates: Tensor, upstream: Tensor) -> Tensor:
+    slope = gates * (1 - gates)
+    return slope * (upstream - (slope * upstream).sum() / slope.sum())
+
+
+def _padded_gates(scores: Tensor, valid: Tensor, mass: float) -> Tensor:
+    shipping = _gates(scores[valid], mass)
+    gates = shipping.new_zeros(len(scores))
+    gates[valid] = shipping
+    return gates
 
 
 def _scores(cost: Tensor, sharpness: float) -> Tensor:

@@ -6,12 +6,13 @@ from dmlnb.course.plots.covering import draw_cover
 from dmlnb.course.plots.curves import metric_curves, training_curve
 from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
+from dmlnb.course.plots.doses import draw_doses
 from dmlnb.course.plots.lines import draw_bound, draw_curve
 from dmlnb.course.plots.methods import draw_differences, draw_worlds, method_bars
+from dmlnb.course.plots.mixtures import draw_mixtures
 from dmlnb.course.plots.palette import METHOD_COLORS, method_color, method_marker
 from dmlnb.course.plots.prototypes import (
     draw_histogram_assignment,
-    draw_histogram_patches,
     draw_prototype_demo,
 )
 from dmlnb.course.plots.recursion import draw_recursion, draw_recursion_steps
@@ -49,9 +50,10 @@ __all__ = [
     "draw_decision_matrix",
     "draw_differences",
     "draw_disc_projections",
+    "draw_doses",
     "draw_histogram_assignment",
-    "draw_histogram_patches",
     "draw_label_maps",
+    "draw_mixtures",
     "draw_pair_demo",
     "draw_pair_energy",
     "draw_pooling_plan",

@@ -52,12 +52,14 @@ def draw_cover(
             f"points, titles: expected (N, 2) and {len(panels)} titles, got {tuple(points.shape)} and {titles}"
         )
     figure, axes = new_figure(
-        3.3 * len(panels) + 0.2, 3.6, columns=len(panels), squeeze=False, margins=(0.3, 0.1, 0.35, 0.3),
+        3.3 * len(panels) + 0.4, 3.8, columns=len(panels), squeeze=False, margins=(0.6, 0.1, 0.35, 0.5),
         sharex=True, sharey=True,
     )  # fmt: skip
+    axes[0, 0].set_ylabel("second coordinate")
     for ax, own, title in zip(axes[0], panels, titles, strict=True):
         radii = cover_panel(ax, points, labels, own)
         ax.set_title(f"{title}{': ' if title else ''}mean cover {float(radii.mean()):.2f}", fontsize=10)
+        ax.set_xlabel("first coordinate")
     square_limits(axes[0, 0], _ball_corners(points, labels, panels), 0.03)
     for ax in axes[0, 1:]:
         ax.set_aspect("equal", adjustable="box")

@@ -100,7 +100,7 @@ def metric_curves(
     Raises:
         ValueError: for no method, values of another shape, or a name that the palette does not know.
 
-    Taught in notebook 01.
+    Taught in notebook 07.
     """
     x = to_numpy(x).astype(float)
     table = {name: np.atleast_2d(to_numpy(v).astype(float)) for name, v in values.items()}

@@ -40,7 +40,9 @@ def draw_disc_projections(strengths: Sequence[float] = (0.0, 0.5, 4.0), steps: i
         ax.plot(*path[-1], "o", color=MISS, markersize=5)
         ax.set(title=f"λ = {strength:g}", xlim=(-1.1, 2.9), ylim=(-1.9, 2.5), xticks=[], yticks=[])
         ax.set_aspect("equal")
-        axes[-1].plot(np.maximum(disc_violation(path), 1e-9), color=color, label=f"λ = {strength:g}")
-    axes[-1].set(yscale="log", xlabel="projection", ylabel="constraint violation", ylim=(5e-10, 5))
-    axes[-1].legend()
+        violation = np.maximum(disc_violation(path), 1e-9)
+        axes[-1].plot(violation, color=color)
+        axes[-1].text(1.04 * steps, violation[-1], f"λ = {strength:g}", va="center", fontsize=9)
+    axes[-1].set(yscale="log", xlabel="projection", ylabel="constraint violation", ylim=(3e-10, 5))
+    axes[-1].set(xlim=(-0.03 * steps, 1.5 * steps), xticks=[0, steps // 2, steps])
     return figure

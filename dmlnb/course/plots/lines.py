@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dmlnb.course.plots.palette import METHOD_COLORS
 from dmlnb.explore.figures import MISS, class_colors, new_figure, style
@@ -69,7 +71,7 @@ def draw_bound(bounds, errors, xlabel: str, ylabel: str) -> Figure:
     ends = np.array([bounds[shown].min() / 2, bounds[shown].max() * 2])
     figure, axis = new_figure(5.0, 3.6)
     axis.fill_between(ends, ends, [ends[1]] * 2, color=MISS, alpha=0.1, linewidth=0)
-    axis.plot(ends, ends, color=MISS, label="error = bound")
+    axis.plot(ends, ends, color=MISS)
     axis.plot(bounds[shown], errors[shown], ".", color="#0072B2", alpha=0.5, markersize=4)
     axis.text(ends[0] * 1.2, ends[1] / 2, "forbidden by the bound", color=MISS, fontsize=9)
     axis.set(
@@ -80,5 +82,15 @@ def draw_bound(bounds, errors, xlabel: str, ylabel: str) -> Figure:
         xlim=ends,
         ylim=(errors[shown].min() / 2, ends[1]),
     )
-    axis.legend(loc="lower right")
+    for side in (axis.xaxis, axis.yaxis):
+        _few_ticks(side)
     return figure
+
+
+def _few_ticks(side: Axis) -> None:
+    """Label the powers of ten of a logarithmic axis; on one of few of them 2 and 5 too, in plain numbers."""
+    low, high = side.get_view_interval()
+    if high / low < 1000:
+        side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    side.set_minor_formatter(NullFormatter())

@@ -36,8 +36,6 @@ def method_bars(
 
     Raises:
         ValueError: for no method, values that are not a non-empty vector, or a name that the palette does not know.
-
-    Taught in notebook 00.
     """
     table = {name: np.atleast_1d(to_numpy(v).astype(float)) for name, v in values.items()}
     if not table or any(v.ndim != 1 or len(v) == 0 for v in table.values()):
@@ -101,7 +99,7 @@ def draw_differences(
     Raises:
         ValueError: for no method, fewer than two seeds, or a name that the palette does not know.
 
-    Taught in notebook 04.
+    Taught in notebook 10.
     """
     if not values:
         raise ValueError("values: expected at least one method, got none")
@@ -130,7 +128,7 @@ def draw_worlds(
     Raises:
         ValueError: for no world, no method, fewer than two seeds, or a name that the palette does not know.
 
-    Taught in notebook 02.
+    Taught in notebooks 00 and 02.
     """
     names = list(dict.fromkeys(name for values in worlds.values() for name in values))
     if not names:

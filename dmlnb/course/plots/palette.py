@@ -42,12 +42,30 @@ METHOD_COLORS |= {
     "unseen, untrained network": "#A6A6A6",
     "train classes": "#0072B2",
     "unseen classes": "#D55E00",
+    "mixture of prototypes": "#228833",
+    "histogram": "#CCBB44",
+    "fitted vectors": "#EE7733",
+    "learned prototypes": "#CC79A7",
+    "memoryless": "#7A7A7A",
+    "proximal": "#56B4E9",
+    "full": "#882255",
+    "forgetting": "#D55E00",
+    "mixture, from test classes": "#5E5E5E",
 }
 METHOD_MARKERS |= {
     "untrained network": "X",
     "unseen, untrained network": "X",
     "train classes": "o",
     "unseen classes": "D",
+    "mixture of prototypes": "s",
+    "histogram": "^",
+    "fitted vectors": "D",
+    "learned prototypes": "P",
+    "memoryless": "X",
+    "proximal": "s",
+    "full": "o",
+    "forgetting": "D",
+    "mixture, from test classes": "X",
 }
 SPLIT_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 METRIC_COLORS = {"map_at_r": "#0072B2", "recall_at_1": "#D55E00", "precision_at_r": "#009E73"}
@@ -57,7 +75,7 @@ def method_color(name: str, *, other: bool = False) -> str:
     """The colour of a method, split or metric.
 
     Args:
-        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS.
+        name: as in METHOD_COLORS, SPLIT_COLORS or METRIC_COLORS; `"name: words"` is a case of it in the same colour.
         other: give any other name a colour too, one that depends on the name only.
 
     Returns:
@@ -67,6 +85,7 @@ def method_color(name: str, *, other: bool = False) -> str:
         ValueError: for a name that is not known; says which are near.
     """
     known = METHOD_COLORS | SPLIT_COLORS | METRIC_COLORS
+    name = name if name in known else name.split(":")[0]
     if name in known:
         return known[name]
     if other:

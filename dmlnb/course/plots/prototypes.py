@@ -17,17 +17,17 @@ from dmlnb.pooling.histogram import soft_assignment
 
 @style()
 def draw_histogram_assignment(
-    tokens: Tensor, prototypes: Tensor, sharpness: float = math.inf, cost: str = "euclidean"
+    regions: Tensor, prototypes: Tensor, sharpness: float = math.inf, cost: str = "euclidean"
 ) -> Figure:
-    """Tokens, the prototypes they are assigned to, GAP, and the convex combination that stands for it.
+    """Regions, the prototypes they are assigned to, GAP, and the convex combination that stands for it.
 
-    Left: each line is mass that goes from a token to a prototype. The circles have the cover radius δ. The red segment
+    Left: each line is mass that goes from a region to a prototype. The circles have the cover radius δ. The red segment
     joins GAP and Σ z_i ν_i. Right: the histogram z.
 
     Args:
-        tokens: `(n, 2)` local features of one image.
+        regions: `(n, 2)` local features of one image.
         prototypes: `(m, 2)`.
-        sharpness: γ >= 0 of the assignment; infinity gives each token to its best prototype.
+        sharpness: γ >= 0 of the assignment; infinity gives each region to its best prototype.
         cost: `"euclidean"` (nearest prototype) or `"inner"` (largest inner product).
 
     Returns:
@@ -36,24 +36,24 @@ def draw_histogram_assignment(
     Raises:
         ValueError: for another shape, a negative sharpness or an unknown cost.
     """
-    tokens, prototypes = torch.as_tensor(tokens).float(), torch.as_tensor(prototypes).float()
-    if tokens.ndim != 2 or prototypes.ndim != 2 or tokens.shape[1:] != (2,) or prototypes.shape[1:] != (2,):
+    regions, prototypes = torch.as_tensor(regions).float(), torch.as_tensor(prototypes).float()
+    if regions.ndim != 2 or prototypes.ndim != 2 or regions.shape[1:] != (2,) or prototypes.shape[1:] != (2,):
         raise ValueError(
-            f"tokens, prototypes: expected (n, 2) and (m, 2), got {tuple(tokens.shape)} and {tuple(prototypes.shape)}"
+            f"regions, prototypes: expected (n, 2) and (m, 2), got {tuple(regions.shape)} and {tuple(prototypes.shape)}"
         )
-    share = _assignment(tokens, prototypes, sharpness, cost)  # (n, m)
+    share = _assignment(regions, prototypes, sharpness, cost)  # (n, m)
     histogram = share.mean(dim=0)  # (m,)
-    gap, combination = tokens.mean(dim=0), histogram @ prototypes  # (2,)
-    error, radius = float((gap - combination).norm()), float(cover_radius(tokens, prototypes))
+    gap, combination = regions.mean(dim=0), histogram @ prototypes  # (2,)
+    error, radius = float((gap - combination).norm()), float(cover_radius(regions, prototypes))
 
     figure, (ax, bars) = new_figure(7.0, 4.2, columns=2, width_ratios=(1.4, 1), margins=(0.6, 0.1, 0.6, 0.9))
     colors = class_colors(len(prototypes))
-    _mass_lines(ax, tokens, prototypes, share, colors)
+    _mass_lines(ax, regions, prototypes, share, colors)
     for v, color in zip(prototypes.tolist(), colors, strict=True):
         ax.add_patch(
             Circle(v, radius, fill=False, edgecolor=color, linewidth=0.9, linestyle=(0, (4, 3)), alpha=0.8)
         )
-    ax.scatter(*tokens.T, s=14, color=SOFT, linewidth=0, zorder=3, label="token")
+    ax.scatter(*regions.T, s=14, color=SOFT, linewidth=0, zorder=3, label="region")
     ax.scatter(*prototypes.T, s=90, c=colors, marker="s", edgecolor="white", linewidth=1.2, zorder=4)
     ax.plot(*torch.stack([gap, combination]).T, color=MISS, linewidth=2.4, zorder=5)
     ax.annotate(f"{error:.2f}", gap, (8, 8), textcoords="offset points", fontsize=9, color=MISS, zorder=8,
@@ -67,10 +67,11 @@ def draw_histogram_assignment(
         edgecolor="white",
         linewidth=0.9,
         zorder=6,
-        label="Σ zᵢ νᵢ",
+        label="mixture Σ zᵢ νᵢ",
     )
     ax.scatter([], [], s=60, color=SOFT, marker="s", label="prototype νᵢ")
-    square_limits(ax, torch.cat([tokens, prototypes]).numpy(), 0.1)  # circles may leave the picture
+    ax.plot([], [], color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)), label="radius δ")
+    square_limits(ax, torch.cat([regions, prototypes]).numpy(), 0.1)  # circles may leave the picture
     ax.grid(color=FAINT, linewidth=0.4)
     ax.set_axisbelow(True)
     ax.set(xlabel="feature 1", ylabel="feature 2")
@@ -78,8 +79,8 @@ def draw_histogram_assignment(
     figure.legend(
         *ax.get_legend_handles_labels(),
         loc="lower left",
-        bbox_to_anchor=(0.03, 0),
-        ncols=4,
+        bbox_to_anchor=(0.02, 0.015),
+        ncols=5,
         handletextpad=0.2,
         columnspacing=1.4,
     )
@@ -87,7 +88,7 @@ def draw_histogram_assignment(
     names = [str(i + 1) for i in range(len(prototypes))]
     bars.bar(names, histogram.tolist(), color=colors, width=0.72)
     top = 1.0 if histogram.max() > 0.5 else 0.5
-    bars.set(xlabel="prototype", ylabel="share of the tokens, zᵢ", title="histogram z", ylim=(0, top))
+    bars.set(xlabel="prototype", ylabel="share of the regions, zᵢ", title="histogram z", ylim=(0, top))
     bars.set_xlim(-0.6, max(len(names), 4) - 0.4)  # one bar does not fill the picture
     bars.tick_params(axis="x", length=0)
     if len(names) > 12:
@@ -101,12 +102,12 @@ def draw_histogram_assignment(
 
 
 def draw_prototype_demo(num_prototypes: int = 4, sharpness: float = math.inf, seed: int = 0) -> Figure:
-    """`draw_histogram_assignment` on made-up tokens, with prototypes chosen among them farthest-first.
+    """`draw_histogram_assignment` on made-up regions, with prototypes chosen among them farthest-first.
 
     Args:
         num_prototypes: 1 .. 48.
         sharpness: γ >= 0, perhaps infinite.
-        seed: of the tokens.
+        seed: of the regions.
 
     Returns:
         The figure.
@@ -116,76 +117,17 @@ def draw_prototype_demo(num_prototypes: int = 4, sharpness: float = math.inf, se
 
     Taught in notebook 01.
     """
-    tokens = demo_tokens(seed)
-    if not 1 <= num_prototypes <= len(tokens):
-        raise ValueError(f"num_prototypes: expected 1 .. {len(tokens)}, got {num_prototypes}")
-    chosen = greedy_k_center(tokens[None], tokens[None, :0], num_prototypes)[0]  # (m,)
-    return draw_histogram_assignment(tokens, tokens[chosen], sharpness)
+    regions = demo_tokens(seed)
+    if not 1 <= num_prototypes <= len(regions):
+        raise ValueError(f"num_prototypes: expected 1 .. {len(regions)}, got {num_prototypes}")
+    chosen = greedy_k_center(regions[None], regions[None, :0], num_prototypes)[0]  # (m,)
+    return draw_histogram_assignment(regions, regions[chosen], sharpness)
 
 
-@style()
-def draw_histogram_patches(image, histogram, patches, *, shown: int = 5) -> Figure:
-    """An image, its histogram, and what its strongest prototypes stand for: their nearest patches.
-
-    Args:
-        image: `(S, S)` or `(1, S, S)`.
-        histogram: `(m,)` shares.
-        patches: `(m, k, P, P)`, for each prototype the patches that fit it best.
-        shown: prototypes to show, the strongest first.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: for shapes that do not fit.
-
-    Taught in notebook 03.
-    """
-    image, histogram, patches = (torch.as_tensor(v).detach().float() for v in (image, histogram, patches))
-    if histogram.ndim != 1 or patches.ndim != 4 or len(patches) != len(histogram):
-        raise ValueError(
-            f"histogram, patches: expected (m,) and (m, k, P, P), got {tuple(histogram.shape)}, {tuple(patches.shape)}"
-        )
-    strongest = histogram.argsort(descending=True)[:shown].tolist()
-    figure, (picture, bars, strip) = new_figure(
-        8.4, 2.6, columns=3, width_ratios=(1, 1.5, 1.5), margins=(0.1, 0.1, 0.35, 0.5)
-    )
-    figure.subplots_adjust(wspace=0.22)
-    picture.imshow(image.squeeze().numpy(), cmap="gray")
-    picture.set(xticks=[], yticks=[], title="image")
-    picture.spines[:].set_visible(False)
-
-    colors = [FAINT] * len(histogram)
-    for color, i in zip(class_colors(len(strongest)), strongest, strict=True):
-        colors[i] = color
-    bars.bar(range(len(histogram)), histogram.tolist(), color=colors, width=0.9)
-    bars.axhline(1 / len(histogram), color=SOFT, linewidth=0.8, linestyle=":")
-    bars.set(xlabel="prototype", title="histogram z", xlim=(-0.7, len(histogram) - 0.3))
-    bars.set_ylim(0, max(0.1, math.ceil(10 * float(histogram.max())) / 10))
-
-    count, side = patches.shape[1:3]
-    gap = max(1, side // 6)
-    canvas = torch.full((len(strongest) * (side + gap) - gap, count * (side + gap) - gap), torch.nan)
-    for row, i in enumerate(strongest):
-        for column, patch in enumerate(patches[i]):
-            low, high = patch.min(), patch.max()
-            top, left = row * (side + gap), column * (side + gap)
-            canvas[top : top + side, left : left + side] = (patch - low) / (high - low).clamp(min=1e-6)
-    strip.imshow(canvas.numpy(), cmap="gray")
-    for row, color in enumerate(class_colors(len(strongest))):
-        middle = row * (side + gap) + side / 2
-        strip.plot(
-            [-1.6 * gap] * 2, [middle - side / 2, middle + side / 2], color=color, linewidth=3, clip_on=False
-        )
-    strip.set(xticks=[], yticks=[], title="nearest patches")
-    strip.spines[:].set_visible(False)
-    return figure
-
-
-def _assignment(tokens: Tensor, prototypes: Tensor, sharpness: float, cost: str) -> Tensor:  # -> (n, m)
+def _assignment(regions: Tensor, prototypes: Tensor, sharpness: float, cost: str) -> Tensor:  # -> (n, m)
     if sharpness != math.inf:
-        return soft_assignment(tokens[None], prototypes, sharpness, cost=cost)[0]
-    scores = soft_assignment(tokens[None].double(), prototypes.double(), 1.0, cost=cost)[0]
+        return soft_assignment(regions[None], prototypes, sharpness, cost=cost)[0]
+    scores = soft_assignment(regions[None].double(), prototypes.double(), 1.0, cost=cost)[0]
     return torch.nn.functional.one_hot(scores.argmax(dim=1), len(prototypes)).float()
 
 
@@ -197,13 +139,13 @@ def _verdict(error: float, radius: float, sharpness: float, cost: str) -> str:
     )
 
 
-def _mass_lines(ax: Axes, tokens: Tensor, prototypes: Tensor, share: Tensor, colors: list[str]) -> None:
+def _mass_lines(ax: Axes, regions: Tensor, prototypes: Tensor, share: Tensor, colors: list[str]) -> None:
     from matplotlib.collections import LineCollection
 
     for i, color in enumerate(colors):
         strong = share[:, i] > 0.02
         ends = torch.stack(
-            [tokens[strong], prototypes[i].expand(int(strong.sum()), 2)], dim=1
+            [regions[strong], prototypes[i].expand(int(strong.sum()), 2)], dim=1
         )  # (s, 2 ends, 2)
         lines = LineCollection(
             ends.numpy(), linewidths=(2.0 * share[strong, i]).numpy(), colors=color, alpha=0.7

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
+from dmlnb.course.plots.palette import method_color
 from dmlnb.course.toys.recursion import NOISE, recursion_world
 from dmlnb.explore.figures import FAINT, INK, SOFT, class_colors, new_figure, style
 from dmlnb.prototypes.recursive import VARIANTS, LinearFit, recursive_fit
 
 _LIMITS = (-1.7, 1.7)
-_COLORS = {"memoryless": "#7A7A7A", "proximal": "#56B4E9", "full": "#882255", "forgetting": "#D55E00"}
 
 
 @style()
@@ -111,7 +111,7 @@ def draw_recursion(
             steps,
             error,
             ".-" if chosen else "-",
-            color=_COLORS[name],
+            color=method_color(name),
             linewidth=2.4 if chosen else 1.0,
             alpha=1 if chosen else 0.55,
             label=name,

@@ -11,15 +11,21 @@ from dmlnb.explore.figures import ACCENT, FAINT, INK, SOFT, blank_figure, style
 from dmlnb.explore.images import neighbour_rows
 from dmlnb.retrieval import nearest
 
-# what an image passes on its way to its neighbours, and the notebooks that change or teach each station
+# what an image passes on its way to its neighbours, and the notebooks that change or teach each station; the loss
+# stands beside the way: it is there in training only
 STATIONS = {
     "image": [],
     "local\nfeatures": [("05", "templates"), ("06", "a teacher's\ntemplates")],
     "pooling": [("01", "average"), ("02", "transport"), ("03", "prototypes\nthat transfer")],
     "embedding": [],
-    "loss": [("09", "forces"), ("04", "chance\nconstraints"), ("07", "another\nnetwork")],
     "neighbours": [("00", "measure"), ("08", "explore"), ("10", "photographs")],
+    "loss\n(in training)": [
+        ("09", "compare\nlosses"),
+        ("04", "chance\nconstraints"),
+        ("07", "another\nnetwork"),
+    ],
 }
+_PITCH, _ROW, _WIDE, _HIGH = 1.5, 0.58, 1.2, 0.42  # of the boxes, inches
 
 
 @style()
@@ -40,42 +46,44 @@ def course_map(here: str) -> Figure:
     numbers = [number for notebooks in STATIONS.values() for number, _ in notebooks]
     if here not in numbers:
         raise ValueError(f"here: expected one of {', '.join(sorted(numbers))}, got {here!r}")
-    pitch, wide, high = 1.25, 0.95, 0.42
-    figure, ax = blank_figure(pitch * len(STATIONS) + 0.05, 2.35)
-    for column, (station, notebooks) in enumerate(STATIONS.items()):
-        x, y = 0.15 + pitch * column, 0.12
+    *way, loss = STATIONS
+    places = {station: (column, 0) for column, station in enumerate(way)}
+    places[loss] = (way.index("embedding"), 1)
+    figure, ax = blank_figure(_PITCH * (len(way) - 1) + _WIDE + 0.3, 5 * _ROW + 0.06)
+    for station, (column, row) in places.items():
+        notebooks = STATIONS[station]
         lit = here in [number for number, _ in notebooks]
-        edge = INK if lit else SOFT
-        ax.add_patch(
-            FancyBboxPatch((x, y), wide, high, boxstyle="round,pad=0.02", facecolor="white", edgecolor=edge)
+        x, y = _box(
+            ax,
+            column,
+            row,
+            facecolor="white",
+            edgecolor=INK if lit else SOFT,
+            linestyle=":" if station == loss else "-",
         )
-        ax.text(x + wide / 2, y + high / 2, station, ha="center", va="center", fontsize=9, color=edge)
-        if column:
-            ax.add_patch(
-                FancyArrowPatch(
-                    (x - pitch + wide + 0.04, y + high / 2),
-                    (x - 0.04, y + high / 2),
-                    arrowstyle="-|>",
-                    mutation_scale=9,
-                    color=SOFT,
-                )
-            )
-        for row, (number, name) in enumerate(notebooks):
-            top = y + high + 0.16 + 0.54 * row
+        ax.text(x + _WIDE / 2, y + _HIGH / 2, station, ha="center", va="center", fontsize=9)
+        if station == loss:
+            above = y - _ROW + _HIGH
+            ax.plot([x + _WIDE / 2] * 2, [above + 0.02, y - 0.02], color=SOFT, linestyle=":", zorder=0)
+        elif column:
+            _arrow(ax, (x - _PITCH + _WIDE, y + _HIGH / 2), (x, y + _HIGH / 2), arrowstyle="-|>")
+        for below, (number, name) in enumerate(notebooks, start=1):
             face = ACCENT if number == here else FAINT
-            ax.add_patch(
-                FancyBboxPatch(
-                    (x - 0.06, top),
-                    wide + 0.12,
-                    0.42,
-                    boxstyle="round,pad=0.02",
-                    facecolor=face,
-                    edgecolor="none",
-                )
-            )
-            ax.text(x + 0.09, top + 0.21, number, ha="center", va="center", fontsize=9, fontweight="bold")
-            ax.text(x + 0.26, top + 0.21, name, ha="left", va="center", fontsize=8, linespacing=0.95)
+            x, y = _box(ax, column, row + below, facecolor=face, edgecolor="none")
+            ax.text(x + 0.06, y + _HIGH / 2, number, va="center", fontsize=9, fontweight="bold")
+            ax.text(x + 0.34, y + _HIGH / 2, name, va="center", fontsize=8, linespacing=0.95)
     return figure
+
+
+def _box(ax, column: int, row: int, **look) -> tuple[float, float]:
+    """Draw a box of the map; returns its upper left corner."""
+    x, y = 0.15 + _PITCH * column, 0.1 + _ROW * row
+    ax.add_patch(FancyBboxPatch((x, y), _WIDE, _HIGH, boxstyle="round,pad=0.02", **look))
+    return x, y
+
+
+def _arrow(ax, start: tuple[float, float], end: tuple[float, float], **look) -> None:
+    ax.add_patch(FancyArrowPatch(start, end, mutation_scale=8, color=SOFT, shrinkA=2.5, shrinkB=2.5, **look))
 
 
 @style()
@@ -84,7 +92,7 @@ def six_queries(answers: str | Tensor = "GAP") -> Figure:
 
     Three were taken because the network with GAP of notebook 00 answers them right, three because it is wrong: the
     median query of each kind, in each script. So any other network is expected to do better on the latter; the
-    picture shows what kind of mistake there is, and measures nothing.
+    picture shows what kind of mistake there is, and measures nothing. The control is `"GAP, another seed"`.
 
     Args:
         answers: name of a network of the stored study `queries`; or embeddings `(2780, d)` of `Glyphs("test")`.

@@ -180,23 +180,28 @@ def match_maps(images, winners, region_labels, *, ink=None, titles: Sequence[str
 
 @style()
 def draw_region_match(
-    image, scores, labels, class_names: Sequence[str] | Mapping[int, str], row: int, column: int, top: int = 8
+    image,
+    scores,
+    labels,
+    class_names: Sequence[str] | Mapping[int, str],
+    places: Sequence[tuple[int, int]],
+    top: int = 6,
 ) -> Figure:
-    """One region of a collage: where it is, and the classes whose templates it matches best.
+    """Regions of a collage: where they are, and the classes whose templates each of them matches best.
 
     Args:
         image: `(1, S, 2 S)`.
         scores: `(K, H, W)` one template a class.
         labels: the classes of the left and of the right half.
         class_names: K letters, or `{class: letter}`.
-        row, column: the region, 0 .. H - 1 and 0 .. W - 1.
-        top: bars.
+        places: row and column of each region, 0 .. H - 1 and 0 .. W - 1.
+        top: bars of each region.
 
     Returns:
-        The figure.
+        The figure: the collage, and beside it one panel of bars for each region, in the order of its frames.
 
     Raises:
-        ValueError: for a region outside the map, or as many names as there are not templates.
+        ValueError: for no region or one outside the map, or as many names as there are not templates.
 
     Taught in notebook 05.
     """
@@ -205,26 +210,35 @@ def draw_region_match(
         raise ValueError(f"scores: expected ({len(class_names)}, H, W), got {scores.shape}")
     names = {k: plain(name) for k, name in names_of(class_names, range(len(scores))).items()}
     high, wide = scores.shape[1:]
-    if not (0 <= row < high and 0 <= column < wide):
-        raise ValueError(f"row, column: expected a region of the {high} x {wide} map, got {row}, {column}")
-    figure, (ax, bars) = new_figure(
-        7.2, 2.5, columns=2, margins=(0.1, 0.15, 0.35, 0.55), width_ratios=(1, 1.1)
+    if not places or not all(0 <= row < high and 0 <= column < wide for row, column in places):
+        raise ValueError(f"places: expected regions of the {high} x {wide} map, got {list(places)}")
+    figure, (ax, *panels) = new_figure(
+        3.1 + 2.3 * len(places),
+        2.3,
+        columns=1 + len(places),
+        margins=(0.1, 0.15, 0.35, 0.5),
+        width_ratios=(1.5, *[1] * len(places)),
     )
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
-    cell = np.array(picture.shape) / (high, wide)
-    ax.add_patch(Rectangle((column * cell[1] - 0.5, row * cell[0] - 0.5), cell[1], cell[0], fill=False,
-                           edgecolor=ACCENT, linewidth=2))  # fmt: skip
     ax.set(xticks=[], yticks=[], title=f"{names[int(labels[0])]} beside {names[int(labels[1])]}")
-    here = scores[:, row, column]
-    best = here.argsort(kind="stable")[::-1][:top]
-    side = int(2 * column >= wide)
-    own, other = int(labels[side]), int(labels[1 - side])
-    colors = [HIT if k == own else MISS if k == other else FAINT for k in best]
-    bars.bar(range(len(best)), here[best], color=colors, edgecolor="#888888", linewidth=0.5)
-    bars.set_xticks(range(len(best)), [names[k] for k in best.tolist()], fontsize=12, color=INK)
-    place = int((here > here[own]).sum()) + 1
-    bars.set(ylabel="score s", title=f"own letter {names[own]}: place {place} of {len(here)}")
-    bars.axhline(0, color=SOFT, linewidth=0.8)
+    cell = np.array(picture.shape) / (high, wide)
+    for number, ((row, column), bars) in enumerate(zip(places, panels, strict=True), start=1):
+        corner = (column * cell[1] - 0.5, row * cell[0] - 0.5)
+        ax.add_patch(Rectangle(corner, cell[1], cell[0], fill=False, edgecolor=ACCENT, linewidth=2))
+        where = (corner[0] + cell[1] / 2, corner[1] - 0.3)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        ax.text(*where, str(number), ha="center", va="bottom", fontsize=8, color=INK, bbox=box)
+        here = scores[:, row, column]
+        best = here.argsort(kind="stable")[::-1][:top]
+        side = int(2 * column >= wide)
+        own, other = int(labels[side]), int(labels[1 - side])
+        colors = [HIT if k == own else MISS if k == other else FAINT for k in best]
+        bars.bar(range(len(best)), here[best], color=colors, edgecolor="#888888", linewidth=0.5)
+        bars.set_xticks(range(len(best)), [names[k] for k in best.tolist()], fontsize=12, color=INK)
+        place = int((here > here[own]).sum()) + 1
+        bars.set_title(f"{number}: own {names[own]}, place {place}")
+        bars.axhline(0, color=SOFT, linewidth=0.8)
+    panels[0].set_ylabel("score s")
     return figure
 
 

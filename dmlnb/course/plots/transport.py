@@ -19,10 +19,10 @@ _LINE = 60.0  # points of line width for the mass 1
 
 @style()
 def draw_transport(tokens: Tensor, prototypes: Tensor, mass: float = 0.3, sharpness: float = 5.0) -> Figure:
-    """The transport problem: what each token ships to the prototypes, and what it leaves in the residual bin.
+    """The transport problem: what each region ships to the prototypes, and what it leaves in the residual bin.
 
     Left: the width of a line is the mass that flows; grey lines end in the bin. The cross is the average of the
-    tokens, the diamond the average weighted by what was shipped. Right: the gates, largest first; their mean is the
+    regions, the diamond the average weighted by what was shipped. Right: the gates, largest first; their mean is the
     mass.
 
     Args:
@@ -73,7 +73,7 @@ def draw_transport(tokens: Tensor, prototypes: Tensor, mass: float = 0.3, sharpn
     average, pooled = tokens.mean(dim=0), result.weights[0] @ tokens
     ax.scatter(*average, s=85, color=INK, marker="X", edgecolor="white", linewidth=0.9, zorder=6, label="GAP")
     ax.scatter(*pooled, s=75, color=MISS, marker="D", edgecolor="white", linewidth=0.9, zorder=7, label="GSP")
-    ax.scatter([], [], s=26, color=INK, label="token")
+    ax.scatter([], [], s=26, color=INK, label="region")
     ax.scatter([], [], s=80, color=SOFT, marker="s", label="prototype")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -169,7 +169,7 @@ def _gate_bars(ax: Axes, gates: Tensor, mass: float) -> None:
         "mean = μ", (len(ordered) - 0.5, mass), (0, 3), textcoords="offset points", ha="right", fontsize=8
     )
     ax.set(ylim=(0, 1.04), xlim=(-0.8, len(ordered) - 0.2), xticks=[], title="gates, largest first")
-    ax.set_xlabel(f"{len(ordered)} tokens")
+    ax.set_xlabel(f"{len(ordered)} regions")
 
 
 def _flows(ax: Axes, starts, ends, masses, color: str, alpha: float = 1.0) -> None:

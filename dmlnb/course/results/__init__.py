@@ -5,6 +5,7 @@ A study is a JSON file beside this one: `{"command", "date", "device", "versions
 """
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 
 import numpy as np
@@ -72,7 +73,7 @@ def differences(study: dict, method: str, baseline: str, metric: str) -> np.ndar
     Raises:
         ValueError: if the two were run with other seeds, or a name is not that of a run.
 
-    Taught in notebook 02.
+    Taught in notebooks 00 and 02.
     """
     for name in (method, baseline):
         if name not in study["runs"]:
@@ -96,8 +97,6 @@ def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None)
 
     Raises:
         ValueError: if the baseline's seeds are not those of another method.
-
-    Taught in notebook 00.
     """
     lines = [f"{'':<24}{'seeds':>6}" + "".join(f"{m:>22}" for m in metrics)]
     for method, runs in study["runs"].items():
@@ -111,4 +110,39 @@ def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None)
             pairs = (differences(study, method, baseline, m) for m in metrics)
             cells = ("{:+.1f} ± {:.1f}".format(*interval(p)) for p in pairs)
             lines.append(f"{method:<24}{len(runs):>6}" + "".join(f"{c:>22}" for c in cells))
+    return "\n".join(lines)
+
+
+def grid(worlds: Mapping[str, Mapping[str, list[dict] | None]], metric: str) -> str:
+    """One metric of several methods in several worlds: mean ± half of the 95 % interval, in percent, as aligned text.
+
+    Args:
+        worlds: for each column the runs of each method, which are the rows; None or nothing where a method was not run.
+        metric: key of the runs, a share 0 .. 1; runs without it have `test_<metric>`.
+
+    Returns:
+        A line of column names and a line per method, blank where there are no runs.
+
+    Raises:
+        ValueError: for no world, or runs without the metric.
+
+    Taught in notebook 02.
+    """
+    if not worlds:
+        raise ValueError("worlds: expected at least one, got none")
+    methods = list(dict.fromkeys(name for world in worlds.values() for name in world))
+    first, widths = max(map(len, methods), default=0) + 2, [max(14, len(world) + 3) for world in worlds]
+    lines = [" " * first + "".join(f"{world:>{w}}" for world, w in zip(worlds, widths, strict=True))]
+    for method in methods:
+        cells = []
+        for name, world in worlds.items():
+            runs = world.get(method) or []
+            keys = [key for key in (metric, f"test_{metric}") if runs and all(key in run for run in runs)]
+            if runs and not keys:
+                raise ValueError(f"metric: {method} in {name} was not measured by {metric!r}")
+            values = [100 * run[keys[0]] for run in runs]
+            cells.append("{:.1f} ± {:.1f}".format(*interval(values)) if runs else "")
+        lines.append(
+            (f"{method:<{first}}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))).rstrip()
+        )
     return "\n".join(lines)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -45,11 +47,48 @@ def cover(x, y, p):
     return by_class(distances(x, y, p).min(dim=1).values, y, len(p))
 
 
+def proximal(a, m, anchor, s):
+    w = anchor.clone().double()
+    for _ in range(5000):  # gradient descent, not the closed form
+        w = w - 0.05 * (a * (w - m) + s * (w - anchor))
+    return w
+
+
+def spare(points, proxies, reduce=max):
+    radii = []
+    for k in range(len(proxies)):
+        rest = [p for j, p in enumerate(proxies) if j != k]
+        radii.append(reduce([min((x - p).norm().item() for p in rest) for x in points]))
+    return radii.index(min(radii))
+
+
+def cover_without(points, proxies, k):
+    rest = torch.cat([proxies[:k], proxies[k + 1 :]])
+    return torch.cdist(points, rest).amin(dim=1).max().item()
+
+
+def fewest_samples(points, proxies):
+    return int(torch.bincount(torch.cdist(points, proxies).argmin(dim=1), minlength=len(proxies)).argmin())
+
+
+def nearest_pair(points, proxies):
+    between = torch.cdist(proxies, proxies).fill_diagonal_(torch.inf)
+    return int(between.amin(dim=1).argmin())
+
+
+def needed(largest, slack):
+    n = 1
+    while largest * math.sqrt(math.log(20) / (2 * n)) > slack:
+        n += 1
+    return n
+
+
 RIGHT = {
     "farthest_first": farthest_first,
-    "proximal_gradient": lambda g, w, a, s: g + s * (w - a),
+    "proximal_minimum": proximal,
     "proxy_cover": cover,
-    "markov_bound": lambda losses, t: min(1.0, losses.mean().item() / t),
+    "spare_proxy": spare,
+    "samples_needed": needed,
 }
 WRONG = {
     "the points": ("farthest_first", lambda p, k: p[farthest_first(p, k)], "one index a pick"),
@@ -58,11 +97,11 @@ WRONG = {
     "sum": ("farthest_first", from_the_sum, "nearest centre"),
     "from the first": ("farthest_first", from_the_first, "nearest centre"),
     "from the last": ("farthest_first", may_repeat, "later pick"),
-    "decay": ("proximal_gradient", lambda g, w, a, s: g + s * w, "nothing is added"),
-    "sign": ("proximal_gradient", lambda g, w, a, s: g - s * (w - a), "points away"),
-    "only the pull": ("proximal_gradient", lambda g, w, a, s: s * (w - a), "nothing is added"),
-    "half": ("proximal_gradient", lambda g, w, a, s: g + s / 2 * (w - a), "factor"),
-    "replaced": ("proximal_gradient", lambda g, w, a, s: (1 - s) * g + s * (w - a), "nothing is added"),
+    "the minimum": ("proximal_minimum", lambda a, m, w, s: m, "halfway"),
+    "swapped": ("proximal_minimum", lambda a, m, w, s: (a * w + s * m) / (a + s), "without an anchor"),
+    "no curvature": ("proximal_minimum", lambda a, m, w, s: (m + s * w) / (1 + s), "steeper"),
+    "a step": ("proximal_minimum", lambda a, m, w, s: w - a * (w - m) / (1 + s), "steeper"),
+    "half λ": ("proximal_minimum", lambda a, m, w, s: (a * m + s / 2 * w) / (a + s / 2), "halfway"),
     "mean": (
         "proxy_cover",
         lambda x, y, p: by_class(distances(x, y, p).min(dim=1).values, y, len(p), torch.mean),
@@ -80,10 +119,31 @@ WRONG = {
     ),
     "squared": ("proxy_cover", lambda x, y, p: cover(x, y, p) ** 2, "maximum|squared"),
     "one number": ("proxy_cover", lambda x, y, p: cover(x, y, p).max(), "one radius a class"),
-    "share": ("markov_bound", lambda losses, t: (losses >= t).float().mean().item(), "not the share"),
-    "product": ("markov_bound", lambda losses, t: min(1.0, losses.mean().item() * t), "from the mean|divide"),
-    "unclipped": ("markov_bound", lambda losses, t: losses.mean().item() / t, "never above 1"),
-    "sum of losses": ("markov_bound", lambda losses, t: min(1.0, losses.sum().item() / t), "the mean|divide"),
+    "few samples": ("spare_proxy", fewest_samples, "covers few samples"),
+    "nearest pair": ("spare_proxy", nearest_pair, "near two proxies are"),
+    "mean of samples": (
+        "spare_proxy",
+        lambda x, p: spare(x, p, reduce=lambda d: sum(d) / len(d)),
+        "not their mean",
+    ),
+    "the most needed": (
+        "spare_proxy",
+        lambda x, p: max(range(len(p)), key=lambda k: cover_without(x, p, k)),
+        "not spare",
+    ),
+    "the radius": (
+        "spare_proxy",
+        lambda x, p: cover_without(x, p, spare(x, p)),
+        "not spare|how well|worst|cover radius",
+    ),
+    "rounded down": ("samples_needed", lambda top, slack: needed(top, slack) - 1, "rounded up"),
+    "not rounded": ("samples_needed", lambda top, slack: math.log(20) / 2 * (top / slack) ** 2, "rounded up"),
+    "no square": (
+        "samples_needed",
+        lambda top, slack: math.ceil(math.log(20) / 2 * top / slack),
+        "rounded up|half",
+    ),
+    "largest forgotten": ("samples_needed", lambda top, slack: needed(1.0, slack), "twice the loss"),
 }
 
 

@@ -24,6 +24,19 @@ def proximal(v, z, y, eps):
     return v + ridge(z, y - z @ v, eps)
 
 
+def forget(v, p, z, y):  # another way: a Kalman update with noise of variance minus one
+    gain = p @ z.T @ torch.linalg.inv(z @ p @ z.T - torch.eye(len(z), dtype=z.dtype))
+    return v + gain @ (y - z @ v)
+
+
+def forget_by_precision(v, p, z, y):
+    return torch.linalg.inv(p.inverse() - z.T @ z) @ (p.inverse() @ v - z.T @ y)
+
+
+def forget_with_wrong_gain(v, p, z, y):  # that of one more update, backwards
+    return v - p @ z.T @ torch.linalg.inv(torch.eye(len(z), dtype=z.dtype) + z @ p @ z.T) @ (y - z @ v)
+
+
 def halves(labels):
     return torch.isin(labels, labels.unique()[::2])
 
@@ -57,6 +70,7 @@ def loss_of_present_classes(z, y, codes, first, second, eps, scale):
 RIGHT = {
     "ridge_predictor": [ridge, ridge_samples],
     "proximal_step": [proximal],
+    "forget_batch": [forget, forget_by_precision],
     "first_half": [
         halves,
         lambda labels: labels <= labels.unique()[(len(labels.unique()) - 1) // 2],
@@ -94,6 +108,20 @@ WRONG = {
         lambda v, z, y, e: v + ridge(z, y - z @ v, e / len(z)),
         "a large ridge stays",
     ),
+    "nothing forgotten": ("forget_batch", lambda v, p, z, y: v, "is back at zero"),
+    "fitted twice": (
+        "forget_batch",
+        lambda v, p, z, y: torch.linalg.inv(p.inverse() + z.T @ z) @ (p.inverse() @ v + z.T @ y),
+        "is back at zero",
+    ),
+    "back to the start": ("forget_batch", lambda v, p, z, y: 0 * v, "without two of them"),
+    "gain of an update": ("forget_batch", forget_with_wrong_gain, "is back at zero"),
+    "batch without its targets": (
+        "forget_batch",
+        lambda v, p, z, y: torch.linalg.inv(p.inverse() - z.T @ z) @ (p.inverse() @ v),
+        "is back at zero",
+    ),
+    "transposed, forgotten": ("forget_batch", lambda *a: forget(*a).T, "one row of d coordinates"),
     "front and back": ("first_half", lambda y: torch.arange(len(y)) < len(y) // 2, "no class is in both"),
     "even and odd": ("first_half", lambda y: torch.arange(len(y)) % 2 == 0, "no class is in both"),
     "everything": ("first_half", lambda y: torch.ones(len(y)), "both halves hold"),

@@ -7,8 +7,8 @@ from dmlnb.course import checks
 distances = torch.cdist
 
 
-def nearest_share(tokens, prototypes):
-    nearest = torch.cdist(tokens, prototypes).argmin(dim=1)
+def nearest_share(regions, prototypes):
+    nearest = torch.cdist(regions, prototypes).argmin(dim=1)
     return one_hot(nearest, len(prototypes)).float().mean(dim=0)
 
 
@@ -16,8 +16,8 @@ def winners(scores, m):
     return torch.bincount(scores.argmax(dim=1), minlength=m) / len(scores)
 
 
-def soft_share(tokens, prototypes, sharpness):
-    return torch.softmax(-sharpness * torch.cdist(tokens, prototypes), dim=1).mean(dim=0)
+def soft_share(regions, prototypes, sharpness):
+    return torch.softmax(-sharpness * torch.cdist(regions, prototypes), dim=1).mean(dim=0)
 
 
 RIGHT = {
@@ -25,6 +25,8 @@ RIGHT = {
     "hard_histogram": nearest_share,
     "soft_histogram": soft_share,
     "cover_radius": lambda points, centres: distances(points, centres).min(dim=1).values.max(),
+    "collage_histogram": lambda a, n, b, k: a * (n / (n + k)) + b * (k / (n + k)),
+    "nearest_offset": lambda v: 7.0 - 0.5 * torch.diagonal(v @ v.T),
 }
 
 # (exercise, wrong answer, words of the property that must be named)
@@ -41,14 +43,14 @@ WRONG = {
     "forgets empty": (
         "hard_histogram",
         lambda t, p: torch.bincount(distances(t, p).argmin(dim=1)) / len(t),
-        "win no token",
+        "win no region",
     ),
     "sum over prototypes": (
         "hard_histogram",
         lambda t, p: one_hot(distances(t, p).argmin(1), len(p)).sum(1),
         "one share a prototype",
     ),
-    "softmax over tokens": (
+    "softmax over regions": (
         "soft_histogram",
         lambda t, p, s: torch.softmax(-s * distances(t, p), dim=0).mean(dim=0),
         "runs over prototypes",
@@ -70,6 +72,29 @@ WRONG = {
         lambda t, p, s: torch.softmax(-s * distances(t, p) ** 2, dim=1).mean(dim=0),
         "not squared",
     ),
+    "square maps only": (
+        "gap",
+        lambda f: f.sum(dim=(2, 3)) / f.shape[-1] ** 2,
+        "every region counts the same",
+    ),
+    "collage: plain mean": ("collage_histogram", lambda a, n, b, k: (a + b) / 2, "nine against three"),
+    "collage: other way round": (
+        "collage_histogram",
+        lambda a, n, b, k: (k * a + n * b) / (n + k),
+        "nine against three",
+    ),
+    "collage: counts": ("collage_histogram", lambda a, n, b, k: n * a + k * b, "sum to 1"),
+    "collage: sum": ("collage_histogram", lambda a, n, b, k: a + b, "sum to 1"),
+    "collage: side by side": (
+        "collage_histogram",
+        lambda a, n, b, k: torch.cat([a, b]),
+        "one share per prototype",
+    ),
+    "offset: none": ("nearest_offset", lambda v: torch.zeros(len(v)), "a longer prototype"),
+    "offset: plus": ("nearest_offset", lambda v: v.square().sum(dim=1) / 2, "a longer prototype"),
+    "offset: not halved": ("nearest_offset", lambda v: -v.square().sum(dim=1), "on the scale"),
+    "offset: length": ("nearest_offset", lambda v: -v.norm(dim=1) / 2, "on the scale"),
+    "offset: sum of coordinates": ("nearest_offset", lambda v: -v.sum(dim=1), "equal length"),
     "mean of distances": (
         "cover_radius",
         lambda p, c: distances(p, c).min(dim=1).values.mean(),
@@ -127,3 +152,18 @@ def test_not_attempted_yet(name, blank, capsys):
 def test_the_package_averages():
     features = torch.randn(2, 5, 3, 3)
     assert torch.equal(checks.gap()(features), features.mean(dim=(2, 3)))
+
+
+def test_the_offset_makes_the_largest_inner_product_the_nearest_prototype():
+    regions, prototypes = torch.randn(500, 3), 2 * torch.randn(8, 3)
+    offset = checks.nearest_offset()(prototypes)
+    winner = (regions @ prototypes.T + offset).argmax(dim=1)
+    assert torch.equal(winner, distances(regions, prototypes).argmin(dim=1))
+    assert not torch.equal(winner, (regions @ prototypes.T).argmax(dim=1))
+
+
+def test_the_collage_is_the_histogram_of_all_regions_together():
+    first, second, prototypes = torch.randn(49, 3), torch.randn(16, 3), torch.randn(5, 3)
+    together = nearest_share(torch.cat([first, second]), prototypes)
+    parts = nearest_share(first, prototypes), 49, nearest_share(second, prototypes), 16
+    assert torch.allclose(checks.collage_histogram()(*parts), together)

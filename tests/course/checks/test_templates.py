@@ -1,25 +1,49 @@
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, relu, softmax
+from torch.nn.functional import cross_entropy, relu
 
 from dmlnb.course import checks
 from dmlnb.losses import class_template_loss
 from dmlnb.models import TemplateBlock
 
 
-def slot(scores, no_match, sharpness):
-    return torch.softmax(sharpness * torch.cat([torch.tensor([no_match]), scores]), dim=0)[1:]
-
-
 def standardise(a, dim=0):
     return (a - a.mean(dim, keepdim=True)) / (a.var(dim, unbiased=False, keepdim=True) + 1e-5).sqrt()
 
 
-def add(x, shares, vectors):
-    out = x.clone()
-    for k in range(len(shares)):
-        out += shares[k] * vectors[:, k, None, None]
-    return out
+def flipped(templates, gamma):
+    return torch.stack([w if g > 0 else -w for w, g in zip(templates, gamma, strict=True)])
+
+
+def by_bisection(scores, gamma, threshold):
+    low, high = 0.0, float((scores - threshold).max().clamp(min=0))
+    shares = lambda rise: gamma * relu(scores - threshold - rise)
+    if shares(0.0).sum() <= 1:
+        return shares(0.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if shares(middle).sum() > 1 else (low, middle)
+    return shares(high)
+
+
+def shares_of_one(scores, gamma, threshold):
+    return gamma * relu(scores - threshold)
+
+
+def subtract_alike(scores, gamma, threshold):
+    """Thresholds rise in units of the share, not of the score."""
+    ones = torch.ones_like(scores)
+    return by_bisection(gamma * (scores - threshold), ones, 0 * ones)
+
+
+def best(scores, labels, per_class):
+    p = scores.exp().sum(dim=(2, 3))  # (B, K)
+    p = torch.stack([p[:, k : k + per_class].sum(1) for k in range(0, p.shape[1], per_class)], 1)
+    return -(p[torch.arange(len(p)), labels] / p.sum(1)).log().mean()
+
+
+def grouped(scores, per_class):
+    return scores.unflatten(1, (-1, per_class))
 
 
 def regions(scores, labels):
@@ -28,36 +52,14 @@ def regions(scores, labels):
 
 
 RIGHT = {
-    "softmax_with_no_match": slot,
     "batchnorm_relu": lambda a, g, b: relu(g * standardise(a) + b),
-    "add_matches": add,
-    "dense_loss": regions,
+    "positive_templates": flipped,
+    "full_shares": by_bisection,
+    "best_loss": best,
 }
 
 # (exercise, wrong answer, words of the property that must be named)
 WRONG = {
-    "no slot": ("softmax_with_no_match", lambda a, m, s: softmax(s * a, 0), "no match takes part"),
-    "slot returned": (
-        "softmax_with_no_match",
-        lambda a, m, s: softmax(s * torch.cat([torch.tensor([m]), a]), 0),
-        "is not returned",
-    ),
-    "slot is zero": ("softmax_with_no_match", lambda a, m, s: slot(a, 0.0, s), "score of no match counts"),
-    "slot not sharpened": (
-        "softmax_with_no_match",
-        lambda a, m, s: softmax(torch.cat([torch.tensor([m]), s * a]), 0)[1:],
-        "multiplies the score of no match",
-    ),
-    "overflow": (
-        "softmax_with_no_match",
-        lambda a, m, s: (s * a).exp() / ((s * torch.tensor(m)).exp() + (s * a).exp().sum()),
-        "no overflow",
-    ),
-    "last dropped": (
-        "softmax_with_no_match",
-        lambda a, m, s: softmax(s * torch.cat([torch.tensor([m]), a]), 0)[:-1],
-        "score of no match counts",
-    ),
     "no relu": ("batchnorm_relu", lambda a, g, b: g * standardise(a) + b, "no share is negative"),
     "over templates": (
         "batchnorm_relu",
@@ -76,32 +78,58 @@ WRONG = {
         lambda a, g, b: relu(g * (a - a.mean(0)) + b),
         "mean and deviation",
     ),
-    "no shortcut": ("add_matches", lambda x, p, v: add(torch.zeros_like(x), p, v), "shortcut"),
-    "normalised": (
-        "add_matches",
-        lambda x, p, v: add(x, p / p.sum(0, keepdim=True).where(p.sum(0) != 0, 1), v),
-        "is a column",
+    "unchanged": ("positive_templates", lambda w, g: w, "where gamma is negative"),
+    "all flipped": ("positive_templates", lambda w, g: -w, "with positive gammas"),
+    "absolute values": ("positive_templates", lambda w, g: w.abs(), "with positive gammas"),
+    "wrong ones flipped": ("positive_templates", lambda w, g: -flipped(w, g), "with positive gammas"),
+    "scaled only": ("positive_templates", lambda w, g: w * g.abs()[:, None], "where gamma is negative"),
+    "one sign for all": ("positive_templates", lambda w, g: w * g.sum().sign(), "where gamma is negative"),
+    "only the signs": ("positive_templates", lambda w, g: g.sign(), "one template for each"),
+    "the relu alone": ("full_shares", shares_of_one, "sum to 1 at most"),
+    "always divided": (
+        "full_shares",
+        lambda a, g, m: shares_of_one(a, g, m) / shares_of_one(a, g, m).sum(),
+        "nothing is divided",
     ),
-    "best only": ("add_matches", lambda x, p, v: add(x, p * (p == p.amax(0)), v) * 1.0, "sum over templates"),
-    "sum over regions": (
-        "add_matches",
-        lambda x, p, v: x + (v @ p.sum((1, 2)))[:, None, None],
-        "is a column",
+    "divided when full": (
+        "full_shares",
+        lambda a, g, m: shares_of_one(a, g, m) / shares_of_one(a, g, m).sum().clamp(min=1),
+        "keep their difference",
     ),
-    "channels, not maps": ("add_matches", lambda x, p, v: v @ p.flatten(1), "shape of x"),
-    "pooled": ("dense_loss", lambda s, y: cross_entropy(s.mean((2, 3)), y), "every region is asked"),
-    "sum": ("dense_loss", lambda s, y: regions(s, y) * s[0, 0].numel(), "not their sum"),
-    "mixed axes": ("dense_loss", lambda s, y: regions(s.mT.reshape(s.shape), y.flip(0)), "classes are"),
-    "softmax over regions": (
-        "dense_loss",
-        lambda s, y: -torch.log_softmax(s.flatten(2), 2)[torch.arange(len(y)), y].mean(),
-        "not their sum",
+    "gamma forgotten in the rise": ("full_shares", subtract_alike, "gamma multiplies"),
+    "clipped to one": (
+        "full_shares",
+        lambda a, g, m: shares_of_one(a, g, m).clamp(max=1),
+        "sum to 1 at most",
     ),
-    "vector of losses": (
-        "dense_loss",
-        lambda s, y: cross_entropy(s, y[:, None, None].expand(-1, *s.shape[2:]), reduction="none"),
-        "one number",
+    "softmax": ("full_shares", lambda a, g, m: torch.softmax(g * (a - m), 0), "it is the ReLU"),
+    "pooled": (
+        "best_loss",
+        lambda s, y, m: cross_entropy(grouped(s, m).logsumexp(2).mean((2, 3)), y),
+        "one sure region",
     ),
+    "dense": ("best_loss", lambda s, y, m: regions(grouped(s, m).logsumexp(2), y), "one sure region"),
+    "best region only": (
+        "best_loss",
+        lambda s, y, m: cross_entropy(grouped(s, m).logsumexp(2).amax((2, 3)), y),
+        "none of them is thrown away",
+    ),
+    "mean of templates": (
+        "best_loss",
+        lambda s, y, m: cross_entropy(grouped(s, m).mean(2).flatten(2).logsumexp(2), y),
+        "neither their mean",
+    ),
+    "larger template": (
+        "best_loss",
+        lambda s, y, m: cross_entropy(grouped(s, m).amax(2).flatten(2).logsumexp(2), y),
+        "neither their mean",
+    ),
+    "templates in turn": (
+        "best_loss",
+        lambda s, y, m: best(s.unflatten(1, (m, -1)).transpose(1, 2).flatten(1, 2), y, m),
+        "that follow each other",
+    ),
+    "per class forgotten": ("best_loss", lambda s, y, m: best(s, y, 1), "neither their mean"),
 }
 
 
@@ -153,8 +181,17 @@ def test_background_answers_best_with_even_scores_and_a_shift_changes_nothing():
     assert torch.allclose(class_template_loss(even - 50, labels), loss)
 
 
-def test_vectors_of_mean_zero_add_nothing_for_equal_shares():
-    vectors = torch.randn(3, 6, dtype=torch.float64)
-    vectors -= vectors.mean(dim=1, keepdim=True)
-    x, shares = torch.randn(3, 2, 2, dtype=torch.float64), torch.full((6, 2, 2), 0.4, dtype=torch.float64)
-    assert torch.allclose(add(x, shares, vectors), x, atol=1e-12)
+def test_the_unit_of_the_shares_is_free_and_thresholds_stay():
+    block = TemplateBlock(8, 20).double().eval()
+    torch.nn.init.normal_(block.vectors)
+    torch.nn.init.normal_(block.norm.bias)
+    x = torch.randn(2, 8, 4, 4, dtype=torch.float64)
+    before, given = block.match(x), block(x)
+    with torch.no_grad():
+        block.norm.weight /= 100
+        block.norm.bias /= 100
+        block.vectors *= 100
+    after = block.match(x)
+    assert torch.allclose(block(x), given, atol=1e-12)
+    assert torch.equal(after.assignment > 0, before.assignment > 0)
+    assert torch.allclose(after.assignment.sum(dim=1), before.assignment.sum(dim=1) / 100)

@@ -21,10 +21,29 @@ def cheapest(cost, mass):
     return gates
 
 
+def jacobian_product(gates, upstream):
+    scores = torch.logit(gates).requires_grad_()
+    slope = gates * (1 - gates)
+    shift = -(slope * (scores - scores.detach())).sum() / slope.sum()  # dτ/ds of the implicit equation
+    return torch.autograd.grad(sigmoid(scores + shift) @ upstream, scores)[0]
+
+
+def padded(scores, valid, mass):
+    gates = torch.zeros_like(scores)
+    gates[valid] = bisect(scores[valid], mass)
+    return gates
+
+
+def slope(gates):
+    return gates * (1 - gates)
+
+
 RIGHT = {
     "scores": lambda cost, sharpness: torch.logsumexp(-sharpness * cost, dim=0),
     "gates": bisect,
     "cheapest_tokens": cheapest,
+    "gate_gradient": lambda g, up: slope(g) * (up - (slope(g) * up).sum() / slope(g).sum()),
+    "padded_gates": padded,
 }
 
 WRONG = {
@@ -42,6 +61,16 @@ WRONG = {
     "mean cost": ("cheapest_tokens", lambda c, mass: cheapest(c.mean(0, keepdim=True), mass), "linear programme"),
     "whole only": ("cheapest_tokens", lambda c, mass: cheapest(c, mass).round(), "what is left"),
     "one prototype": ("cheapest_tokens", lambda c, mass: cheapest(c[:1], mass), "nearest to any"),
+    "τ held fast": ("gate_gradient", lambda g, up: slope(g) * up, "changes nothing"),
+    "plain mean": ("gate_gradient", lambda g, up: slope(g) * (up - up.mean()), "sums to zero"),
+    "gates' mean": ("gate_gradient", lambda g, up: slope(g) * (up - (g * up).sum() / g.sum()), "sums to zero"),
+    "no slope": ("gate_gradient", lambda g, up: up - up.mean(), "open or shut"),
+    "padding takes part": ("padded_gates", lambda s, v, mass: bisect(s, mass), "padding ships nothing"),
+    "cut off afterwards": ("padded_gates", lambda s, v, mass: bisect(s, mass) * v, "over the valid regions"),
+    "stretched": ("padded_gates", lambda s, v, mass: bisect(s, mass) * v * mass / (bisect(s, mass) * v)[v].mean(),
+                  "had without padding"),
+    "mean over all": ("padded_gates", lambda s, v, mass: bisect(s.masked_fill(~v, -1e4), mass), "over the valid"),
+    "valid only": ("padded_gates", lambda s, v, mass: bisect(s[v], mass), "padding too"),
 }  # fmt: skip
 
 
@@ -64,3 +93,8 @@ def test_wrong_answers_are_named(name, capsys):
 def test_blank_is_not_attempted(exercise, capsys):
     function = getattr(checks, exercise)(None)
     assert capsys.readouterr().out == "not attempted yet\n" and callable(function)
+
+
+def test_the_gradient_that_is_checked_is_that_of_the_implicit_equation():
+    gates, upstream = torch.rand(7, dtype=torch.float64), torch.randn(7, dtype=torch.float64)
+    assert torch.allclose(RIGHT["gate_gradient"](gates, upstream), jacobian_product(gates, upstream))

@@ -23,3 +23,14 @@ def test_draw_bound_shows_positive_pairs_only():
     assert np.allclose(figure.axes[0].get_lines()[1].get_xdata(), [1, 2])
     with pytest.raises(ValueError, match="bounds, errors"):
         plots.draw_bound([0.0], [0.0], "bound", "error")
+
+
+@pytest.mark.parametrize("reach", [1.5, 30, 1e4])
+def test_draw_bound_labels_few_ticks_and_none_twice(reach):
+    figure = plots.draw_bound([1.0, reach], [0.5, reach / 2], "bound", "error")
+    plots.png_bytes(figure)
+    for side in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        low, high = side.get_view_interval()
+        shown = [t.label1.get_text() for t in side.get_major_ticks() if low <= t.get_loc() <= high]
+        assert 2 <= len(shown) <= 10 and len(set(shown)) == len(shown) and all(shown)
+        assert not any(t.label1.get_text() for t in side.get_minor_ticks())

@@ -24,6 +24,12 @@ def test_unknown_names_are_refused_with_near_ones_named():
         method_color("xyzzy")
 
 
+def test_a_case_of_a_method_has_its_colour():
+    assert method_color("triplet: CCP − once") == METHOD_COLORS["triplet"]
+    with pytest.raises(ValueError, match="got 'Triplet'; did you mean 'triplet'"):
+        method_color("Triplet: CCP − once")
+
+
 def test_another_method_keeps_its_colour():
     mine = method_color("my own", other=True)
     assert mine == method_color("my own", other=True) != method_color("another", other=True)

@@ -7,7 +7,6 @@ import torch
 
 from dmlnb.course.plots import (
     draw_histogram_assignment,
-    draw_histogram_patches,
     draw_prototype_demo,
     png_bytes,
 )
@@ -25,14 +24,14 @@ def verdict(figure):
 @pytest.mark.parametrize("cost", ["euclidean", "inner"])
 @pytest.mark.parametrize("sharpness", [0.0, 2.0, math.inf])
 def test_the_picture_shows_the_packages_histogram(sharpness, cost):
-    tokens, prototypes = torch.randn(20, 2), torch.randn(3, 2)
-    figure = draw_histogram_assignment(tokens, prototypes, sharpness, cost)
+    regions, prototypes = torch.randn(20, 2), torch.randn(3, 2)
+    figure = draw_histogram_assignment(regions, prototypes, sharpness, cost)
     if sharpness == math.inf:
-        expected = hard_histogram(tokens[None], prototypes, cost=cost)[0]
+        expected = hard_histogram(regions[None], prototypes, cost=cost)[0]
     else:
-        expected = soft_histogram(tokens[None], prototypes, sharpness, cost=cost)[0]
+        expected = soft_histogram(regions[None], prototypes, sharpness, cost=cost)[0]
     assert np.allclose(bars(figure), expected, atol=1e-6)
-    error = (tokens.mean(dim=0) - expected @ prototypes).norm()
+    error = (regions.mean(dim=0) - expected @ prototypes).norm()
     assert verdict(figure)[0] == pytest.approx(float(error), abs=6e-4)
     png_bytes(figure)
 
@@ -48,8 +47,8 @@ def test_every_number_of_prototypes_draws_and_keeps_the_bound(number):
 
 def test_no_bound_is_claimed_for_other_assignments():
     assert "≤" not in draw_prototype_demo(4, 3.0).get_suptitle()
-    tokens = torch.tensor([[0.1, 0.0], [1.0, 0.0]])
-    figure = draw_histogram_assignment(tokens, tokens, cost="inner")
+    regions = torch.tensor([[0.1, 0.0], [1.0, 0.0]])
+    figure = draw_histogram_assignment(regions, regions, cost="inner")
     assert "≤" not in figure.get_suptitle() and verdict(figure) == [0.45, 0.0]
 
 
@@ -57,15 +56,15 @@ def test_equal_inputs_equal_pictures():
     assert png_bytes(draw_prototype_demo(5, 2.0, 1)) == png_bytes(draw_prototype_demo(5, 2.0, 1))
 
 
-def test_all_tokens_equal():
+def test_all_regions_equal():
     png_bytes(draw_histogram_assignment(torch.zeros(4, 2), torch.zeros(1, 2)))
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((torch.randn(5, 3), torch.randn(2, 3)), "tokens, prototypes"),
-        ((torch.randn(5, 2), torch.randn(2)), "tokens, prototypes"),
+        ((torch.randn(5, 3), torch.randn(2, 3)), "regions, prototypes"),
+        ((torch.randn(5, 2), torch.randn(2)), "regions, prototypes"),
         ((torch.randn(5, 2), torch.randn(2, 2), -1.0), "sharpness"),
         ((torch.randn(5, 2), torch.randn(2, 2), 1.0, "cosine"), "cost"),
         ((torch.randn(5, 2), torch.randn(2, 2), math.inf, "cosine"), "cost"),
@@ -82,19 +81,6 @@ def test_demo_rejects(number):
         draw_prototype_demo(number)
 
 
-def test_histogram_patches_show_the_strongest_prototypes():
-    z = torch.tensor([0.1, 0.5, 0.0, 0.4])
-    figure = draw_histogram_patches(torch.rand(1, 16, 16), z, torch.rand(4, 3, 5, 5), shown=2)
-    picture, bars, strip = figure.axes
-    assert [bar.get_height() for bar in bars.patches] == pytest.approx(z.tolist())
-    faces = [bar.get_facecolor() for bar in bars.patches]
-    assert faces[0] == faces[2] and len({faces[0], faces[1], faces[3]}) == 3
-    assert strip.images[0].get_array().shape == (2 * 6 - 1, 3 * 6 - 1)
-    assert len(png_bytes(figure)) < 100_000
-    draw_histogram_patches(torch.zeros(8, 8), torch.ones(1), torch.zeros(1, 1, 4, 4))
-
-
-def test_histogram_patches_name_bad_input():
-    for z, patches in ((torch.ones(3, 2), torch.rand(3, 1, 4, 4)), (torch.ones(3), torch.rand(2, 1, 4, 4))):
-        with pytest.raises(ValueError, match="histogram, patches"):
-            draw_histogram_patches(torch.zeros(8, 8), z, patches)
+def test_one_more_prototype_may_treble_the_error_as_the_exercise_says():
+    (before, wide), (after, narrow) = (verdict(draw_prototype_demo(m, seed=1)) for m in (2, 3))
+    assert after > 3 * before and narrow < wide and after < narrow / 2

@@ -83,25 +83,25 @@ def test_match_maps_colour_own_other_and_neither():
         match_maps(torch.rand(1, 1, 4, 8), winners[:, :, :2], own)
 
 
-def test_a_regions_best_classes_are_drawn_in_order():
+def test_the_best_classes_of_regions_are_drawn_in_order():
     scores = torch.zeros(5, 2, 4)
     scores[:, 1, 3] = torch.tensor([0.1, 0.9, 0.5, -0.2, 0.7])
-    figure = draw_region_match(torch.rand(1, 8, 16), scores, (1, 4), "abcde", 1, 3, top=3)
-    bars = figure.axes[1]
-    assert [t.get_text() for t in bars.get_xticklabels()] == ["b", "e", "c"]
-    assert np.allclose([p.get_height() for p in bars.patches], [0.9, 0.7, 0.5])
-    assert "own letter e: place 2 of 5" in bars.get_title(loc="left")
-    left = draw_region_match(torch.rand(1, 8, 16), scores, (1, 4), "abcde", 0, 0)
-    assert "own letter b: place 1 of 5" in left.axes[1].get_title(loc="left")
+    figure = draw_region_match(torch.rand(1, 8, 16), scores, (1, 4), "abcde", [(1, 3), (0, 0)], top=3)
+    picture, right, left = figure.axes
+    assert [t.get_text() for t in right.get_xticklabels()] == ["b", "e", "c"]
+    assert np.allclose([p.get_height() for p in right.patches], [0.9, 0.7, 0.5])
+    assert "1: own e, place 2" in right.get_title(loc="left")
+    assert "2: own b, place 1" in left.get_title(loc="left")
+    assert [frame.get_xy() for frame in picture.patches] == [(11.5, 3.5), (-0.5, -0.5)]
     png_bytes(figure)
 
 
-@pytest.mark.parametrize("row, column", [(2, 0), (0, 4), (-1, 0)])
-def test_a_region_outside(row, column):
-    with pytest.raises(ValueError, match="row, column"):
-        draw_region_match(torch.rand(1, 8, 16), torch.zeros(5, 2, 4), (1, 4), "abcde", row, column)
+@pytest.mark.parametrize("places", [[(2, 0)], [(0, 0), (0, 4)], [(-1, 0)], []])
+def test_a_region_outside(places):
+    with pytest.raises(ValueError, match="places"):
+        draw_region_match(torch.rand(1, 8, 16), torch.zeros(5, 2, 4), (1, 4), "abcde", places)
 
 
 def test_as_many_names_as_templates():
     with pytest.raises(ValueError, match="scores: expected"):
-        draw_region_match(torch.rand(1, 8, 16), torch.zeros(5, 2, 4), (1, 4), "abc", 0, 0)
+        draw_region_match(torch.rand(1, 8, 16), torch.zeros(5, 2, 4), (1, 4), "abc", [(0, 0)])
