@@ -27,12 +27,12 @@ from dmlnb.models import CachedBackbone, StagedClassifier, Stages, TemplateBlock
 from dmlnb.retrieval import evaluate
 from dmlnb.training import train
 from studies import searched
-from studies.photographs import MAPS, RATES, SEARCH_SEED
+from studies.photographs import MAPS, SEARCH_SEED
 from studies.stored import collect, save
 
 CUB = os.environ.get("DMLNB_CUB", "data/CUB_200_2011")
 STEPS, EVERY, SEEDS, SPECIES = 200, 20, range(10), 100
-DECAYS = (1e-4,)
+RATES, DECAYS = (1e-3, 3e-3, 1e-2), (1e-4,)
 # variant of the templates' loss, its weight, whether scores are cosines; None for no block
 ARMS: dict[str, tuple[str, float, bool] | None] = {"no block": None}
 ARMS |= {f"cosine, pooled, λ {w}": ("pooled", w, True) for w in (0.0, 0.1, 0.3, 1.0)}
