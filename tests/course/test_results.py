@@ -52,6 +52,7 @@ def test_an_unknown_study_is_named():
 FEWER = {  # a picture of one network each; and studies that say how few seeds they have
     "queries": 1,
     "birds_weights": 1,
+    "birds_settings": 1,
     "birds_cross_batch_folds": 1,
     "birds_cross_batch_rates": 1,
 }
