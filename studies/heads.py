@@ -10,21 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from dmlnb.geometry import normalize
 from dmlnb.losses import AlternatingProjection, triplet_loss
+from dmlnb.retrieval import evaluate
 
 BETAS, EPS, DECAY = (0.9, 0.999), 1e-8, 1e-4  # of AdamW
 
 
 def retrieval(embeddings: Tensor, labels: Tensor) -> tuple[float, float]:
-    """R@1 and MAP@R by cosine, as `dmlnb.retrieval.evaluate` finds them, for classes of at least two."""
-    x = normalize(embeddings)
-    relevant = torch.bincount(labels)[labels] - 1  # (N,)
-    nearest = (x @ x.T).fill_diagonal_(-2).topk(int(relevant.max()), dim=1).indices  # (N, R)
-    rank = torch.arange(1, nearest.shape[1] + 1)
-    hit = (labels[nearest] == labels[:, None]) & (rank <= relevant[:, None])
-    average = (hit.cumsum(dim=1) / rank * hit).sum(dim=1) / relevant
-    return hit[:, 0].float().mean().item(), average.mean().item()
+    """R@1 and MAP@R by cosine."""
+    report = evaluate(embeddings, labels, ks=(1,))
+    return report.recall_at[1], report.map_at_r
 
 
 class Heads:
