@@ -31,7 +31,7 @@ from studies.photographs import MAPS, SEARCH_SEED, fifths, learned_by_image
 from studies.stored import collect, save
 
 EARLY = os.environ.get("DMLNB_EARLY_MAPS", "data/birds_maps_112")
-SPECIES, WIDTH, STEPS, EVERY, SEEDS = 50, 24, 400, 40, range(10)
+SPECIES, WIDTH, STEPS, EVERY, SEEDS = 50, 24, 400, 40, range(8)
 RATES, DECAYS = (3e-3, 1e-2, 3e-2), (1e-4,)
 MIDDLE, LAST, SUBCLASSES = "1", "2", 8
 BOTH = (MIDDLE, LAST)
