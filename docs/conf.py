@@ -21,18 +21,19 @@ myst_dmath_double_inline = True
 highlight_language = "python"
 suppress_warnings = ["misc.highlighting_failure"]  # indented tables in docstrings are no Python
 add_module_names = False
-maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
 
 html_theme = "sphinx_book_theme"
 html_title = "dmlnb"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_css_files = ["site.css"]
 html_math_renderer = "katex"
 html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sphinx = False
 html_last_updated_fmt = None
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "repository_url": f"https://github.com/{home}",
     "repository_branch": branch,
@@ -42,7 +43,8 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "launch_buttons": {"colab_url": "https://colab.research.google.com"},
-    "home_page_in_toc": True,
+    "home_page_in_toc": False,
+    "logo": {"text": "dmlnb", "image_light": "_static/favicon.svg", "image_dark": "_static/favicon.svg"},
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "pygments_light_style": "a11y-high-contrast-light",

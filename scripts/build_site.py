@@ -129,16 +129,17 @@ def gather(root: Path = ROOT, source: Path = SOURCE, modules: Path = SITE.parent
     write(source / "api" / "index.md", api_index(rooms))
     write(source / "references.md", references_page(keys))
     index = read("docs/index.md").replace("%% cards %%", notes.cards(notebooks, source / "cards"))
-    index = index.replace("%% pages %%", "\n".join(f"docs/{name}" for name in pages))
+    listed = "\n".join(f"{name[:2]} · {notes.title(nb)} <notebooks/{name}>" for name, nb in notebooks.items())
+    index = index.replace("%% rooms %%", "\n".join(f"{room} <api/{room}>" for room in rooms))
+    index = index.replace("%% notebooks %%", listed).replace("%% pages %%", "\n".join(f"docs/{name}" for name in pages))
     write(source / "index.md", index.replace("%% repository %%", repository.split("/blob/")[0]))
 
     from site_results import page  # draws: imports torch and matplotlib
 
     write(source / "results" / "index.md", page(source / "results" / "figures", by_number, repository))
-    for part in ("conf.py", "_ext", "_static"):
-        shutil.copytree(root / "docs" / part, source / part, dirs_exist_ok=True) if (
-            root / "docs" / part
-        ).is_dir() else shutil.copy(root / "docs" / part, source / part)
+    shutil.copy(root / "docs" / "conf.py", source)
+    for part in ("_ext", "_static", "_templates"):
+        shutil.copytree(root / "docs" / part, source / part, dirs_exist_ok=True)
     katex(modules, source / "_static" / "katex")
     explorer_alive(source / "_static")
 
@@ -147,11 +148,10 @@ def api_index(rooms: dict[str, str]) -> str:
     """The page above the rooms' pages."""
     lead = {room: re.search(r"(?m)^(?!#)\S.*$", text)[0] for room, text in rooms.items()}
     rows = "\n".join(f"| [dmlnb.{room}]({room}.md) | {words} |" for room, words in lead.items())
-    listed = "\n".join(rooms)
     return (
-        "# The library, name by name\n\nThe public names of each room, from their docstrings. What stands here can be "
+        "# The library, room by room\n\nThe public names of each room, from their docstrings. What stands here can be "
         "imported from the room; everything else may change.\n\n"
-        f"| room | what it holds |\n|---|---|\n{rows}\n\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
+        f"| room | what it holds |\n|---|---|\n{rows}\n"
     )
 
 

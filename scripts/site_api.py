@@ -74,39 +74,49 @@ def signature(node: ast.AST, skip: bool = False) -> str:
 
 def markdown(doc: str, links: dict[str, str], keys, notebooks: dict[str, str]) -> str:
     """A docstring as Markdown: sections become lists, names of the library and citations links."""
-    lines, out, section = doc.split("\n"), [], None
-    for line in lines:
+    out, section = [], None
+    for line in doc.split("\n"):
         head = re.fullmatch(rf"({'|'.join(SECTIONS)}):\s*(.*)", line)
-        if head:
-            section = head[1]
-            out += ["", f"**{section}**", "", *([head[2]] if head[2] else [])]
+        if head:  # a definition list: the section's name, then what stands in it
+            section, mark = head[1], ": "
+            out += ["", section]
+            line = f"    {head[2]}" if head[2] else None
         elif section and line and not line.startswith(" "):
             section = None
-            out += ["", line]
-        elif section:
-            entry = re.fullmatch(r" {4}(\*{0,2}[\w.*, /]+?):\s+(.*)", line)
-            if section in LISTS and entry:
-                out.append(f"- `{entry[1]}`: {entry[2]}")
-            else:
-                out.append(("  " if section in LISTS else "") + line.removeprefix("    "))
-        else:
+            out.append("")
+        if section is None:
             out.append(line)
+        elif line:
+            entry = re.fullmatch(r" {4}(\*{0,2}\w[\w.*, /]*?):\s+(.*)", line) if section in LISTS else None
+            words = f"- `{entry[1]}`: {entry[2]}" if entry else line.removeprefix("    ")
+            out.append(mark + ("  " if section in LISTS and not entry else "") + words)
+            mark = "  "
+        elif line is not None:
+            out.append("")
     text = cite("\n".join(out), keys)
     refer = lambda m: f"{{py:obj}}`{m[1]} <{links[m[1]]}>`" if m[1] in links else m[0]
-    text = re.sub(r"(?<![`}])`([A-Za-z_][\w.]*)`(?!`)", refer, text)
+    text = re.sub(r"(?<![`}])(?<!^- )(?<!^  - )(?<!^: - )`([A-Za-z_][\w.]*)`(?!`)", refer, text, flags=re.M)
     taught = lambda m: m[1] + re.sub(r"\d\d", lambda n: f"[{n[0]}]({notebooks[n[0]]})" if n[0] in notebooks else n[0], m[2])
     return re.sub(r"(Taught in notebooks? )([\d, and]+)", taught, text)
 
 
+def parameters(node: ast.AST) -> set[str]:
+    """Names of a function's arguments, or of a class's."""
+    if isinstance(node, ast.ClassDef):
+        node = next((c for c in node.body if isinstance(c, FUNCTIONS) and c.name == "__init__"), None)
+    return {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)} if hasattr(node, "args") else set()
+
+
 def describe(item: Public, write) -> str:
-    """The directive of one public name, with its methods."""
+    """The directive of one public name, with its methods; `write(doc, arguments)` makes Markdown of a docstring."""
     node, short = item.node, item.name
+    taken = parameters(node)
     if isinstance(node, FUNCTIONS):
-        return block("py:function", short + signature(node), write(ast.get_docstring(node) or ""), 4)
+        return block("py:function", short + signature(node), write(ast.get_docstring(node) or "", taken), 4)
     if not isinstance(node, ast.ClassDef):
         value = ast.unparse(node.value)
         return block("py:data", short, f"`{value}`" if len(value) < 120 else "", 4)
-    parts = [write(ast.get_docstring(node) or "")]
+    parts = [write(ast.get_docstring(node) or "", taken)]
     own = {child.name: child for child in node.body if isinstance(child, FUNCTIONS)}
     head = short + (signature(own["__init__"], skip=True) if "__init__" in own else "")
     for name, child in own.items():
@@ -115,11 +125,11 @@ def describe(item: Public, write) -> str:
             continue
         marks = {ast.unparse(mark).split(".")[-1] for mark in child.decorator_list}
         if marks & {"property", "cached_property"}:
-            parts.append(block("py:property", f"{name}", write(doc), 3))
+            parts.append(block("py:property", f"{name}", write(doc, taken), 3))
             continue
         option = next((f":{mark}:" for mark in ("classmethod", "staticmethod") if mark in marks), "")
         shown = signature(child, skip="staticmethod" not in marks)
-        parts.append(block("py:method", name + shown, "\n".join(x for x in (option, "\n" + write(doc)) if x), 3))
+        parts.append(block("py:method", name + shown, "\n".join(x for x in (option, "\n" + write(doc, taken | parameters(child))) if x), 3))
     return block("py:class", head, "\n\n".join(parts), 4)
 
 
@@ -131,8 +141,8 @@ def block(directive: str, argument: str, body: str, colons: int) -> str:
 def first_line(item: Public) -> str:
     """The first sentence of a docstring, for the table at the top of a page."""
     doc = ast.get_docstring(item.node) if isinstance(item.node, (ast.ClassDef, *FUNCTIONS)) else ""
-    line = re.split(r"(?<=[.:;])\s|\n\n", " ".join((doc or "").split("\n\n")[0].split()))[0]
-    return line.rstrip(".:;").replace("|", "\\|")
+    line = re.split(r"(?<=\.)\s", " ".join((doc or "").split("\n\n")[0].split()))[0]
+    return line.rstrip(".:;,").replace("|", "\\|")
 
 
 def pages(package: Path, rooms, keys, notebooks: dict[str, str], repository: str) -> dict[str, str]:
@@ -146,12 +156,15 @@ def pages(package: Path, rooms, keys, notebooks: dict[str, str], repository: str
         links |= {f"{item.name}.{name}": f"{item.full}.{name}" for name in own if not name.startswith("_")}
     written = {}
     for room, items in found.items():
-        write = lambda doc: markdown(doc, links, keys, notebooks)
+
+        def write(doc, taken=frozenset()):  # an argument is no link, even if something public has its name
+            return markdown(doc, {n: full for n, full in links.items() if n not in taken}, keys, notebooks)
+
         doc = ast.get_docstring(ast.parse((package / room / "__init__.py").read_text(encoding="utf-8")))
         out = [f"# dmlnb.{room}", "", write(doc), "", f":::{{py:currentmodule}} dmlnb.{room}", ":::", ""]
         out += ["| name | what it is |", "|---|---|"]
         out += [f"| {{py:obj}}`{i.name} <{links[i.name]}>` | {write(first_line(i))} |" for i in items]
-        for file in dict.fromkeys(item.file for item in items if home(item)):
+        for file in sorted({item.file for item in items if home(item)}):
             place = file.relative_to(package.parent).as_posix()
             about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
             out += ["", f"## {file.stem.strip('_').replace('_', ' ')}", "", write(about), ""]

@@ -58,11 +58,14 @@ def staged_ledger(text: str, tagged: dict[str, list[str]]) -> str:
     for line in text.split("\n"):
         if row := re.match(r"\| *`?([a-z]+-\d+)`? *\|", line):
             claim = row[1]
-            line = f"| [{claim}]{{#{claim}}} |{line[row.end():]}"
+            line = f"| [{claim}]{{#{claim} .claim-id}} |{line[row.end():]}"
             for name in tagged.get(claim, []):
                 line = re.sub(rf"(?<![\w/(#])`?{name}`?(?![\w.])", f"[{name[:2]}](#{claim}-in-{name[:2]})", line)
         line = re.sub(r"(?<=\| )`?(\d\d)_(\w+)`?(?= \|)", r"[\1](\1_\2.ipynb)", line)
         lines.append(line)
+    table = [i for i, line in enumerate(lines) if line.startswith("|")]
+    lines[table[0]] = f"::::{{div}} ledger\n{lines[table[0]]}"
+    lines[table[-1]] += "\n::::"
     return "\n".join(lines)
 
 
@@ -73,6 +76,18 @@ def claims_of(notebooks: dict[str, nbformat.NotebookNode]) -> dict[str, list[str
         for tag in sorted({t for cell in nb.cells for t in cell.metadata.get("tags", []) if t.startswith("claim-")}):
             found.setdefault(tag.removeprefix("claim-"), []).append(name)
     return found
+
+
+def title(nb: nbformat.NotebookNode) -> str:
+    """The first heading."""
+    return re.search(r"(?m)^# (.+)$", nb.cells[0].source)[1]
+
+
+def promise(nb: nbformat.NotebookNode) -> str:
+    """The bold line under the title, as a sentence of its own."""
+    found = re.search(r"(?m)^\*\*(.+)\*\*$", nb.cells[0].source)
+    words = found[1].removeprefix("In this notebook ") if found else ""
+    return words[:1].upper() + words[1:]
 
 
 def face(nb: nbformat.NotebookNode) -> bytes | None:
@@ -102,12 +117,10 @@ def cards(notebooks: dict[str, nbformat.NotebookNode], folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["::::::{grid} 1 2 2 3", ":gutter: 3", ""]
     for name, nb in notebooks.items():
-        title = re.search(r"(?m)^# (.+)$", nb.cells[0].source)[1]
-        promise = re.search(r"(?m)^\*\*(.+)\*\*$", nb.cells[0].source)
-        lines += [f":::::{{grid-item-card}} {name[:2]} · {title}", f":link: {name}", ":link-type: doc"]
-        lines[-2] = f":link: notebooks/{name}"
+        words = f"{name[:2]} · {title(nb)}"
+        lines += [f":::::{{grid-item-card}} {words}", f":link: notebooks/{name}", ":link-type: doc"]
         if picture := face(nb):
             (folder / f"{name[:2]}.png").write_bytes(small(picture))
-            lines += [f":img-top: {folder.name}/{name[:2]}.png", ":img-alt: " + ""]
-        lines += ["", promise[1] if promise else "", ":::::", ""]
+            lines += [f":img-top: {folder.name}/{name[:2]}.png", f":img-alt: A figure of notebook {name[:2]}"]
+        lines += ["", promise(nb), ":::::", ""]
     return "\n".join([*lines, "::::::"])
