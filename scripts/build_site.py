@@ -26,8 +26,25 @@ from site_text import bibliography, cite, lead_out, references_page
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
-ROOMS = ("data", "pooling", "losses", "models", "distill", "training", "retrieval", "explore", "prototypes", "geometry")
-AS_THEY_ARE = ("CONTRIBUTING.md", "CHANGELOG.md", "studies/README.md", "notebooks/NOTATION.md", "notebooks/overview.png")
+ROOMS = (
+    "data",
+    "pooling",
+    "losses",
+    "models",
+    "distill",
+    "training",
+    "retrieval",
+    "explore",
+    "prototypes",
+    "geometry",
+)
+AS_THEY_ARE = (
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "studies/README.md",
+    "notebooks/NOTATION.md",
+    "notebooks/overview.png",
+)
 
 
 def wanted(root: Path = ROOT) -> list[str]:
@@ -46,7 +63,9 @@ def install() -> None:
         constraints = ["-c", str(ROOT / "constraints.txt"), "-c", str(ROOT / "docs" / "constraints.txt")]
         subprocess.run([*uv, *constraints, *wanted()], check=True)
     if not shutil.which("npm"):
-        sys.exit("npm was not found: formulas are set by KaTeX, which comes from npm. Install Node.js 18 or newer.")
+        sys.exit(
+            "npm was not found: formulas are set by KaTeX, which comes from npm. Install Node.js 18 or newer."
+        )
     lock, kept = ROOT / "docs" / "package-lock.json", SITE.parent / "site-npm" / "package-lock.json"
     if not kept.is_file() or kept.read_bytes() != lock.read_bytes():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +114,9 @@ def explorer_alive(target: Path) -> str | None:
     return None
 
 
-def gather(root: Path = ROOT, source: Path = SOURCE, modules: Path = SITE.parent / "site-npm" / "node_modules") -> None:
+def gather(
+    root: Path = ROOT, source: Path = SOURCE, modules: Path = SITE.parent / "site-npm" / "node_modules"
+) -> None:
     """Put the sources of all pages where Sphinx will read them, in the places that they have in the repository."""
     home, branch = read_home(root)
     repository = f"https://github.com/{home}/blob/{branch}"
@@ -120,7 +141,10 @@ def gather(root: Path = ROOT, source: Path = SOURCE, modules: Path = SITE.parent
     write(source / "notebooks" / "CLAIMS.md", ready(ledger, "notebooks/CLAIMS.md"))
     for name in pages:
         write(source / "docs" / f"{name}.md", ready(read(f"docs/{name}.md"), f"docs/{name}.md"))
-    write(source / "docs" / "lift.md", ready(read("docs/lift.md"), "docs/lift.md").replace("%% lift %%", lift_table(root)))
+    write(
+        source / "docs" / "lift.md",
+        ready(read("docs/lift.md"), "docs/lift.md").replace("%% lift %%", lift_table(root)),
+    )
 
     where = {number: f"../notebooks/{name}.ipynb" for number, name in by_number.items()}
     rooms = site_api.pages(root / "dmlnb", ROOMS, keys, where, repository)
@@ -131,7 +155,9 @@ def gather(root: Path = ROOT, source: Path = SOURCE, modules: Path = SITE.parent
     index = read("docs/index.md").replace("%% cards %%", notes.cards(notebooks, source / "cards"))
     listed = "\n".join(f"{name[:2]} · {notes.title(nb)} <notebooks/{name}>" for name, nb in notebooks.items())
     index = index.replace("%% rooms %%", "\n".join(f"{room} <api/{room}>" for room in rooms))
-    index = index.replace("%% notebooks %%", listed).replace("%% pages %%", "\n".join(f"docs/{name}" for name in pages))
+    index = index.replace("%% notebooks %%", listed).replace(
+        "%% pages %%", "\n".join(f"docs/{name}" for name in pages)
+    )
     write(source / "index.md", index.replace("%% repository %%", repository.split("/blob/")[0]))
 
     from site_results import page  # draws: imports torch and matplotlib
@@ -157,7 +183,18 @@ def api_index(rooms: dict[str, str]) -> str:
 
 def build(home: str, branch: str) -> int:
     """Run Sphinx; its exit status, 1 for any warning."""
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-d", str(SITE.parent / "site-trees")]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-d",
+        str(SITE.parent / "site-trees"),
+    ]
     environment = os.environ | {
         "DMLNB_HOME": home,
         "DMLNB_BRANCH": branch,
@@ -167,7 +204,9 @@ def build(home: str, branch: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gather", action="store_true", help="gather the sources, and build nothing")
     options = parser.parse_args()
     began = time.monotonic()
@@ -179,7 +218,11 @@ def main() -> int:
         return 0
     status = build(*read_home())
     size = sum(file.stat().st_size for file in SITE.rglob("*") if file.is_file())
-    print(json.dumps({"site": str(SITE), "seconds": round(time.monotonic() - began), "megabytes": round(size / 1e6, 1)}))
+    print(
+        json.dumps(
+            {"site": str(SITE), "seconds": round(time.monotonic() - began), "megabytes": round(size / 1e6, 1)}
+        )
+    )
     return status
 
 

@@ -40,7 +40,9 @@ class Public:
 def names_of(package: Path, room: str) -> list[str]:
     """`__all__` of a room."""
     tree = ast.parse((package / room / "__init__.py").read_text(encoding="utf-8"))
-    lists = [n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
+    lists = [
+        n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"
+    ]
     if not lists:
         raise ValueError(f"{room}: expected __all__ in its __init__.py")
     return ast.literal_eval(lists[0])
@@ -96,7 +98,9 @@ def markdown(doc: str, links: dict[str, str], keys, notebooks: dict[str, str]) -
     text = cite("\n".join(out), keys)
     refer = lambda m: f"{{py:obj}}`{m[1]} <{links[m[1]]}>`" if m[1] in links else m[0]
     text = re.sub(r"(?<![`}])(?<!^- )(?<!^  - )(?<!^: - )`([A-Za-z_][\w.]*)`(?!`)", refer, text, flags=re.M)
-    taught = lambda m: m[1] + re.sub(r"\d\d", lambda n: f"[{n[0]}]({notebooks[n[0]]})" if n[0] in notebooks else n[0], m[2])
+    taught = lambda m: (
+        m[1] + re.sub(r"\d\d", lambda n: f"[{n[0]}]({notebooks[n[0]]})" if n[0] in notebooks else n[0], m[2])
+    )
     return re.sub(r"(Taught in notebooks? )([\d, and]+)", taught, text)
 
 
@@ -129,7 +133,14 @@ def describe(item: Public, write) -> str:
             continue
         option = next((f":{mark}:" for mark in ("classmethod", "staticmethod") if mark in marks), "")
         shown = signature(child, skip="staticmethod" not in marks)
-        parts.append(block("py:method", name + shown, "\n".join(x for x in (option, "\n" + write(doc, taken | parameters(child))) if x), 3))
+        parts.append(
+            block(
+                "py:method",
+                name + shown,
+                "\n".join(x for x in (option, "\n" + write(doc, taken | parameters(child))) if x),
+                3,
+            )
+        )
     return block("py:class", head, "\n\n".join(parts), 4)
 
 
@@ -150,8 +161,12 @@ def pages(package: Path, rooms, keys, notebooks: dict[str, str], repository: str
     found = public_names(package, rooms)
     home = lambda item: item.file.relative_to(package).parts[0] == item.room  # not handed on from elsewhere
     links = {i.name: i.full for items in found.values() for i in items if home(i)}
-    links |= {f"dmlnb.{i.room}.{i.name}": links.get(i.name, i.full) for items in found.values() for i in items}
-    for item in [i for items in found.values() for i in items if home(i) and isinstance(i.node, ast.ClassDef)]:
+    links |= {
+        f"dmlnb.{i.room}.{i.name}": links.get(i.name, i.full) for items in found.values() for i in items
+    }
+    for item in [
+        i for items in found.values() for i in items if home(i) and isinstance(i.node, ast.ClassDef)
+    ]:
         own = [c.name for c in item.node.body if isinstance(c, FUNCTIONS) and ast.get_docstring(c)]
         links |= {f"{item.name}.{name}": f"{item.full}.{name}" for name in own if not name.startswith("_")}
     written = {}

@@ -24,14 +24,18 @@ def links_row(badges: str) -> str:
     )
 
 
-def staged_notebook(nb: nbformat.NotebookNode, keys, staged, repository: str, place: str) -> nbformat.NotebookNode:
+def staged_notebook(
+    nb: nbformat.NotebookNode, keys, staged, repository: str, place: str
+) -> nbformat.NotebookNode:
     """A copy with links in place of badges, a note before each cell that tests a claim, and no cell for Colab."""
     number = place.split("/")[-1][:2]
     nb, cells, told = nbformat.from_dict(nb), [], set()
     for cell in nb.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
-            lines = [links_row(x) if x.startswith("[![Open In Colab]") else x for x in cell.source.split("\n")]
+            lines = [
+                links_row(x) if x.startswith("[![Open In Colab]") else x for x in cell.source.split("\n")
+            ]
             cell.source = lead_out(cite("\n".join(lines), keys), place, staged, repository)
         elif "bootstrap" in tags:
             continue
@@ -58,9 +62,11 @@ def staged_ledger(text: str, tagged: dict[str, list[str]]) -> str:
     for line in text.split("\n"):
         if row := re.match(r"\| *`?([a-z]+-\d+)`? *\|", line):
             claim = row[1]
-            line = f"| [{claim}]{{#{claim} .claim-id}} |{line[row.end():]}"
+            line = f"| [{claim}]{{#{claim} .claim-id}} |{line[row.end() :]}"
             for name in tagged.get(claim, []):
-                line = re.sub(rf"(?<![\w/(#])`?{name}`?(?![\w.])", f"[{name[:2]}](#{claim}-in-{name[:2]})", line)
+                line = re.sub(
+                    rf"(?<![\w/(#])`?{name}`?(?![\w.])", f"[{name[:2]}](#{claim}-in-{name[:2]})", line
+                )
         line = re.sub(r"(?<=\| )`?(\d\d)_(\w+)`?(?= \|)", r"[\1](\1_\2.ipynb)", line)
         lines.append(line)
     table = [i for i, line in enumerate(lines) if line.startswith("|")]
@@ -73,7 +79,9 @@ def claims_of(notebooks: dict[str, nbformat.NotebookNode]) -> dict[str, list[str
     """`{claim: names of the notebooks that test it}`."""
     found: dict[str, list[str]] = {}
     for name, nb in notebooks.items():
-        for tag in sorted({t for cell in nb.cells for t in cell.metadata.get("tags", []) if t.startswith("claim-")}):
+        for tag in sorted(
+            {t for cell in nb.cells for t in cell.metadata.get("tags", []) if t.startswith("claim-")}
+        ):
             found.setdefault(tag.removeprefix("claim-"), []).append(name)
     return found
 

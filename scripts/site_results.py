@@ -1,9 +1,10 @@
-"""The page of results: one question a figure, drawn when the site is built from the studies that travel with the package."""
+"""The page of results: one question a figure, drawn when the site is built, from the stored studies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from site_notebooks import small
 
 LETTERS, BIRDS = "letters", "photographs of birds"
@@ -94,10 +95,7 @@ def collages(studies):
     arms = {n: f"{n}, 64-d, after" for n in ("GAP", "GMP", "attention", "GSP")}
     arms["GAP, twice the steps"] = "GAP, 64-d, after, doubled budget"
     arms["GAP of that quarter"] = "GAP, 64-d, after, of the quarter that counts"
-    values = {n: [run["test_map_at_r"] for run in runs[arm]] for n, arm in arms.items()}
-    import numpy as np
-
-    values = {n: np.array(v) for n, v in values.items()}
+    values = {n: np.array([run["test_map_at_r"] for run in runs[arm]]) for n, arm in arms.items()}
     return plots.method_bars(values, "MAP@R on collages, unseen species", percent=True, other=True)
 
 
@@ -112,17 +110,29 @@ def cross_batch(studies):
     losses = ("contrastive", "multi-similarity", "Proxy-Anchor")
     second = {loss: gain(birds, f"{loss} + XML", loss) for loss in losses}
     second["GSP"] = gain(gsp, "GSP, zero-shot loss", "GSP")
-    return plots.draw_worlds({LETTERS: first, BIRDS: second}, "MAP@R: with the second loss minus without, points")
+    return plots.draw_worlds(
+        {LETTERS: first, BIRDS: second}, "MAP@R: with the second loss minus without, points"
+    )
 
 
 def chance(studies):
     from dmlnb.course import plots
 
-    names = ("contrastive", "cosine contrastive", "triplet", "multi-similarity", "Proxy-Anchor", "Proxy-NCA", "SoftTriple")
+    names = (
+        "contrastive",
+        "cosine contrastive",
+        "triplet",
+        "multi-similarity",
+        "Proxy-Anchor",
+        "Proxy-NCA",
+        "SoftTriple",
+    )
     worlds = {}
     for world, study in {LETTERS: studies["letters_chance"], BIRDS: studies["birds_chance"]}.items():
         pairs = {n: (f"{n} + CCP", n) for n in names if {f"{n} + CCP", n} <= study["runs"].keys()}
-        metric = {n: [k for k in ("test_map_at_r", "map_at_r") if k in study["runs"][n][0]][0] for n in pairs}
+        metric = {
+            n: next(k for k in ("test_map_at_r", "map_at_r") if k in study["runs"][n][0]) for n in pairs
+        }
         worlds[world] = {n: gain(study, *pair, metric[n]) for n, pair in pairs.items()}
     return plots.draw_worlds(worlds, "MAP@R: CCP minus the loss alone, points")
 
@@ -160,11 +170,18 @@ def transfer(studies):
     sizes = ("4-d", "8-d", "16-d", "32-d", "64-d", "128-d", "small")
     methods = ("relaxed contrastive", "binary labels", "RKD", "PKT", "DarkRank", "FitNet", "principal axes")
     worlds = {}
-    for world, (name, metric) in {"letters": ("transfer", "map_at_r"), "photographs": ("birds_transfer", "test_map_at_r")}.items():
+    for world, (name, metric) in {
+        "letters": ("transfer", "map_at_r"),
+        "photographs": ("birds_transfer", "test_map_at_r"),
+    }.items():
         runs = studies[name]["runs"]
-        there = lambda s, m: {f"{s}: {m}", f"{s}: from scratch"} <= runs.keys()
+        there = lambda s, m, runs=runs: {f"{s}: {m}", f"{s}: from scratch"} <= runs.keys()
         worlds[world] = {
-            m: {s: gain(studies[name], f"{s}: {m}", f"{s}: from scratch", metric) for s in sizes if there(s, m)}
+            m: {
+                s: gain(studies[name], f"{s}: {m}", f"{s}: from scratch", metric)
+                for s in sizes
+                if there(s, m)
+            }
             for m in methods
         }
     return plots.draw_sizes(worlds, sizes, "MAP@R − from scratch, points", apart=["small"])
@@ -186,21 +203,28 @@ RESULTS = (
            "MAP@R on collages of birds for six heads, a dot for each seed", collages),
     Result("cross-batch", "Does a second loss, across batches, help?", "03",
            ("cross_batch", "birds_cross_batch", "birds_zero_shot"), ZERO,
-           "Paired differences of MAP@R with and without the cross-batch loss, on letters and photographs", cross_batch),
+           "Paired differences of MAP@R with and without the cross-batch loss, on letters and photographs",
+           cross_batch),
     Result("chance", "Do chance constraints improve each loss?", "04", ("letters_chance", "birds_chance"),
            ZERO + " The notebook also shows what proxies that are selected once gain.",
            "Paired differences of MAP@R, CCP minus the loss alone, for seven losses on photographs and two on letters",
            chance),
     Result("templates", "What do labels do to a block of templates?", "05", ("templates",),
            "Below zero is a loss. λ = 0 is the block that nobody taught.",
-           "Differences of accuracy and MAP@R to the network without a block, against the weight of the templates' loss",
+           "Differences of accuracy and MAP@R to the network without a block, against the weight of the added loss",
            templates),
     Result("student", "What does a student gain that decides for itself?", "06", ("distill",), ZERO,
            "Differences of accuracy on letters, letKD-1 minus each of four controls, a dot a seed", student),
     Result("transfer", "What do another network's similarities teach?", "07", ("transfer", "birds_transfer"),
            "Above zero is a gain over the same network trained from scratch.",
-           "Differences of MAP@R to training from scratch, at each size of the target, letters and photographs", transfer),
+           "Differences of MAP@R to training from scratch, at each size of the target, letters and photographs",
+           transfer),
 )  # fmt: skip
+
+
+def seeds(study: dict) -> int:
+    """The largest number of runs of a method."""
+    return max(len(runs) for runs in study["runs"].values())
 
 
 def page(folder: Path, notebooks: dict[str, str], repository: str) -> str:
@@ -220,8 +244,8 @@ def page(folder: Path, notebooks: dict[str, str], repository: str) -> str:
         (folder / f"{result.slug}.png").write_bytes(small(plots.png_bytes(result.draw(studies)), 1400))
         name = notebooks[result.notebook]
         where = [
-            f"[`{n}`]({repository}/dmlnb/course/results/{n}.json) ({len(next(iter(s['runs'].values())))} seeds, {s['date']})"
-            for n, s in studies.items()
+            f"[`{n}`]({repository}/dmlnb/course/results/{n}.json) ({seeds(study)} seeds, {study['date']})"
+            for n, study in studies.items()
         ]
         out += [
             f"({result.slug})=\n## {result.title}\n",

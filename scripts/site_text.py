@@ -4,7 +4,9 @@ import re
 import unicodedata
 from pathlib import Path
 
-ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "c": "\u0327", "u": "\u0306", "v": "\u030c"}  # fmt: skip
+# TeX's letter after the backslash, and the mark that it puts on the next one
+MARKS = "\u0308\u0301\u0300\u0302\u0303\u0327\u0306\u030c"
+ACCENTS = dict(zip("\"'`^~cuv", MARKS, strict=True))
 LINK = re.compile(r"(\]\()(?!\w+:|#|/)([^)\s#]+)(#[^)\s]*)?(\))")
 
 
@@ -31,7 +33,9 @@ def references_page(entries: dict[str, dict[str, str]]) -> str:
     for key, entry in sorted(entries.items()):
         place = entry.get("booktitle") or entry.get("journal") or entry.get("publisher") or ""
         arxiv = entry.get("eprint", "")
-        link = f" [arXiv:{arxiv}](https://arxiv.org/abs/{arxiv})." if re.fullmatch(r"\d{4}\.\d+", arxiv) else ""
+        link = (
+            f" [arXiv:{arxiv}](https://arxiv.org/abs/{arxiv})." if re.fullmatch(r"\d{4}\.\d+", arxiv) else ""
+        )
         authors = " and ".join(" ".join(reversed(a.split(", "))) for a in entry["author"].split(" and "))
         where = f" *{place}*, " if place else " "
         parts.append(f"({key})=\n- **{key}** · {authors}. {entry['title']}.{where}{entry['year']}.{link}\n")

@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
-from browser_lab import ROOT as TESTS
 from browser_lab import SCREENSHOTS
 from site_rules import faults
 
 pytestmark = pytest.mark.browser
-ROOT = TESTS if (TESTS / "scripts").is_dir() else TESTS.parent
+ROOT = Path(__file__).parents[2]
 SITE = ROOT / "build" / "site"
 AXE = ROOT / "build" / "site-npm" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKED_AT = (
@@ -26,7 +26,9 @@ LOOKED_AT = (
     "results/index",
     "docs/lift",
 )
-SERIOUS = "async () => (await axe.run()).violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => `${v.id}: ${v.nodes[0].html.slice(0, 200)}`)"
+SERIOUS = """async () => (await axe.run()).violations
+    .filter(violation => ['serious', 'critical'].includes(violation.impact))
+    .map(violation => `${violation.id}: ${violation.nodes[0].html.slice(0, 200)}`)"""
 TOO_WIDE = "() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"
 
 
@@ -39,7 +41,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def built():
     """The folder of the site, freshly built; skips where npm or Sphinx cannot be had."""
     command = [sys.executable, str(ROOT / "scripts" / "build_site.py")]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
     if "npm was not found" in done.stderr:
         pytest.skip("npm is missing: the site sets its formulas with KaTeX, from npm")
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
@@ -64,11 +68,16 @@ def reader(request, chromium, address):
     def open_page(width=1400, scheme="light"):
         contexts.append(chromium.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme))
         page = contexts[-1].new_page()
-        page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
+        )
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         here = (address, "data:", "blob:")
-        page.on("request", lambda r: None if r.url.startswith(here) else wrong.append(f"left the site: {r.url}"))
+        page.on(
+            "request", lambda r: None if r.url.startswith(here) else wrong.append(f"left the site: {r.url}")
+        )
         return page
 
     yield open_page
@@ -79,7 +88,9 @@ def reader(request, chromium, address):
 
 def test_every_link_leads_somewhere_and_every_picture_has_words(built):
     assert faults(built) == []
-    assert len(list((built / "notebooks").glob("[0-9]*.html"))) == len(list((ROOT / "notebooks").glob("[0-9]*.ipynb")))
+    assert len(list((built / "notebooks").glob("[0-9]*.html"))) == len(
+        list((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    )
 
 
 def test_no_page_leaves_the_site_or_complains(reader, address, built):

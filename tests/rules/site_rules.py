@@ -27,9 +27,13 @@ class Page(HTMLParser):
         self.headings += tag == "h1" and self.inside > 0  # the theme repeats the title outside, for print
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
-        if tag in LOADED and found.get(LOADED[tag]) and found.get("rel") not in ("index", "search", "next", "prev", "canonical"):
+        if (
+            tag in LOADED
+            and found.get(LOADED[tag])
+            and found.get("rel") not in ("index", "search", "next", "prev", "canonical")
+        ):
             self.loads.append(found[LOADED[tag]])
-        if tag == "img" and ("alt" not in found or self.inside and not (found["alt"] or "").strip()):
+        if tag == "img" and ("alt" not in found or (self.inside and not (found["alt"] or "").strip())):
             self.speechless.append(found.get("src", "")[:80])
 
     def handle_endtag(self, tag):
@@ -61,6 +65,8 @@ def faults(site: Path) -> list[str]:
         for url in re.findall(r"url\(\s*['\"]?([^'\")]+)", text):
             if urlsplit(url).scheme not in ("", "data"):
                 found.append(f"{file.name}: loads from elsewhere: {url}")
-            elif not url.startswith(("data:", "#")) and not (file.parent / re.split(r"[?#]", url)[0]).is_file():
+            elif (
+                not url.startswith(("data:", "#")) and not (file.parent / re.split(r"[?#]", url)[0]).is_file()
+            ):
                 found.append(f"{file.name}: leads nowhere: {url}")
     return found

@@ -41,7 +41,8 @@ def test_of_katex_come_the_style_and_one_format_of_fonts(tmp_path):
     for name in ("A.woff2", "A.woff", "A.ttf"):
         (fonts / name).write_text(name)
     (fonts.parent / "katex.min.css").write_text(
-        '@font-face{src:url(fonts/A.woff2) format("woff2"),url(fonts/A.woff) format("woff"),url(fonts/A.ttf) format("truetype")}'
+        '@font-face{src:url(fonts/A.woff2) format("woff2"),'
+        'url(fonts/A.woff) format("woff"),url(fonts/A.ttf) format("truetype")}'
     )
     build_site.katex(tmp_path / "modules", tmp_path / "static")
     assert (tmp_path / "static" / "katex.min.css").read_text() == (
@@ -89,5 +90,10 @@ def test_faults_of_a_page_are_found(tmp_path, change, fault):
 
 
 def test_faults_of_a_style_sheet_are_found(tmp_path):
-    (tmp_path / "s.css").write_text("a{b:url(gone.png)} c{d:url(https://x.y/z)} e{f:url(data:image/png;base64,)}")
-    assert faults(tmp_path) == ["s.css: leads nowhere: gone.png", "s.css: loads from elsewhere: https://x.y/z"]
+    (tmp_path / "s.css").write_text(
+        "a{b:url(gone.png)} c{d:url(https://x.y/z)} e{f:url(data:image/png;base64,)}"
+    )
+    assert faults(tmp_path) == [
+        "s.css: leads nowhere: gone.png",
+        "s.css: loads from elsewhere: https://x.y/z",
+    ]

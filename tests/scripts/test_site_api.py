@@ -106,7 +106,9 @@ def test_names_citations_and_notebooks_are_links(page):
     assert "[\\[doe2020a\\]](#doe2020a)" in page
     assert "Taught in notebooks [01](../notebooks/01.ipynb) and 77." in page
     assert "[dmlnb/room/means.py](https://g/dmlnb/room/means.py)" in page
-    assert "{py:obj}`mean <dmlnb.room.mean>` as a module" not in page.split("py:class")[1]  # an argument has its name
+    assert (
+        "{py:obj}`mean <dmlnb.room.mean>` as a module" not in page.split("py:class")[1]
+    )  # an argument has its name
 
 
 def test_a_section_ends_where_the_indent_does():

@@ -43,9 +43,15 @@ def staged(notebook):
 
 def test_badges_become_links_without_a_picture_from_elsewhere(notebook):
     first = staged(notebook).cells[0].source
-    assert "badge" not in first and "![" not in first and first.startswith("# See an average\n\n::::{div} page-links")
+    assert (
+        "badge" not in first
+        and "![" not in first
+        and first.startswith("# See an average\n\n::::{div} page-links")
+    )
     colab = "https://colab.research.google.com/github/o/n/blob/main/notebooks/01_a.ipynb"
-    assert f"[Open in Colab]({colab})" in first and "[View on GitHub](https://github.com/o/n/blob/main/" in first
+    assert (
+        f"[Open in Colab]({colab})" in first and "[View on GitHub](https://github.com/o/n/blob/main/" in first
+    )
     assert "[Notation](NOTATION.md)" in first and "[Claims ledger](CLAIMS.md)" in first
 
 
@@ -68,7 +74,8 @@ def test_the_rest_stays_and_the_original_is_untouched(notebook):
 
 
 def test_the_ledger_links_to_the_cells_and_can_be_linked_to(notebook):
-    table = "# L\n\n| id | claim | notebook | verdict |\n|---|---|---|---|\n| gap-1 | c | 01_a | so, see 01_a.py |\n| et-5 | c | – | no |\n\nend"
+    head = "# L\n\n| id | claim | notebook | verdict |\n|---|---|---|---|\n"
+    table = head + "| gap-1 | c | 01_a | so, see 01_a.py |\n| et-5 | c | – | no |\n\nend"
     text = staged_ledger(table, claims_of({"01_a": notebook}))
     assert "| [gap-1]{#gap-1 .claim-id} | c | [01](#gap-1-in-01) | so, see 01_a.py |" in text
     assert "| [et-5]{#et-5 .claim-id} | c | – | no |\n::::\n\nend" in text
@@ -80,7 +87,11 @@ def test_a_card_shows_the_first_figure_of_its_own(notebook, tmp_path):
     assert face(new_notebook(cells=[new_code_cell("1")])) is None
     assert title(notebook) == "See an average" and promise(notebook) == "An average is seen."
     grid = cards({"01_a": notebook}, tmp_path / "cards")
-    assert ":link: notebooks/01_a\n" in grid and ":img-top: cards/01.png" in grid and "An average is seen." in grid
+    assert (
+        ":link: notebooks/01_a\n" in grid
+        and ":img-top: cards/01.png" in grid
+        and "An average is seen." in grid
+    )
     assert (tmp_path / "cards" / "01.png").exists()
 
 
