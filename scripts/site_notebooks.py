@@ -52,27 +52,36 @@ def staged_notebook(
 
 
 def staged_ledger(text: str, tagged: dict[str, list[str]]) -> str:
-    """The ledger with a target in each row, which its id carries, and links to the cells that test a claim.
+    """The ledger with a target at the first row of each claim, and links to the very cells that test it.
 
     Args:
-        text: of `CLAIMS.md`.
+        text: of `CLAIMS.md`: tables whose rows begin with the claim's id.
         tagged: `{claim: names of the notebooks with a cell that tests it}`.
     """
-    lines = []
-    for line in text.split("\n"):
-        if row := re.match(r"\| *`?([a-z]+-\d+)`? *\|", line):
-            claim = row[1]
-            line = f"| [{claim}]{{#{claim} .claim-id}} |{line[row.end() :]}"
-            for name in tagged.get(claim, []):
-                line = re.sub(
-                    rf"(?<![\w/(#])`?{name}`?(?![\w.])", f"[{name[:2]}](#{claim}-in-{name[:2]})", line
-                )
-        line = re.sub(r"(?<=\| )`?(\d\d)_(\w+)`?(?= \|)", r"[\1](\1_\2.ipynb)", line)
-        lines.append(line)
-    table = [i for i, line in enumerate(lines) if line.startswith("|")]
-    lines[table[0]] = f"::::{{div}} ledger\n{lines[table[0]]}"
-    lines[table[-1]] += "\n::::"
-    return "\n".join(lines)
+    out, told = [], set()
+    for part in re.split(r"(?m)((?:^\|.*(?:\n|\Z))+)", text):
+        rows = [ledger_row(line, tagged, told) for line in part.rstrip("\n").split("\n")]
+        about = part.startswith("|") and any(ID.match(line) for line in part.split("\n"))
+        out.append("\n".join(["::::{div} ledger", *rows, "::::\n"]) if about else part)
+    return "".join(out)
+
+
+ID = re.compile(r"\| *[`*]*([a-z]+-\d+)[`*]*(?=[ :|])")
+
+
+def ledger_row(line: str, tagged: dict[str, list[str]], told: set[str]) -> str:
+    """A row of a ledger's table; `told` are the claims that have their target, and grows."""
+    if not (found := ID.match(line)):
+        return line
+    claim, rest = found[1], line[found.end() :]
+    for name in tagged.get(claim, []):
+        place = f"#{claim}-in-{name[:2]}"
+        rest = rest.replace(f"]({name}.ipynb)", f"]({place})")
+        rest = re.sub(rf"(?<=\| )`?{name}`?(?= \|)", f"[{name[:2]}]({place})", rest)
+    rest = re.sub(r"(?<=\| )`?(\d\d)_(\w+)`?(?= \|)", r"[\1](\1_\2.ipynb)", rest)
+    mark = f"[{claim}]{{.claim-id}}" if claim in told else f"[{claim}]{{#{claim} .claim-id}}"
+    told.add(claim)
+    return f"| {mark}{rest}"
 
 
 def claims_of(notebooks: dict[str, nbformat.NotebookNode]) -> dict[str, list[str]]:

@@ -82,6 +82,18 @@ def test_the_ledger_links_to_the_cells_and_can_be_linked_to(notebook):
     assert "# L\n\n::::{div} ledger\n| id |" in text
 
 
+def test_a_ledger_of_several_tables_keeps_its_headings_and_one_target_a_claim():
+    head = "| claim | where |\n|---|---|\n"
+    words = "| verdict | means |\n|---|---|\n| *holds* | so |\n\n"
+    rows = "| **a-1** GAP is | [01 · Idea](01_a.ipynb) |\n| a-1: *of birds* | [01 · End](01_a.ipynb) |\n"
+    text = f"# L\n\n{words}## A\n\n{head}{rows}\n## B\n\n{head}| **b-2** x | [02](02_b.ipynb) |"
+    found = staged_ledger(text, {"a-1": ["01_a"]})
+    assert found.startswith(f"# L\n\n{words}## A\n\n::::{{div}} ledger\n| claim")
+    assert "| [a-1]{#a-1 .claim-id} GAP is | [01 · Idea](#a-1-in-01) |\n" in found
+    assert "| [a-1]{.claim-id}: *of birds* | [01 · End](#a-1-in-01) |\n::::\n\n## B" in found
+    assert found.endswith("| [b-2]{#b-2 .claim-id} x | [02](02_b.ipynb) |\n::::\n")
+
+
 def test_a_card_shows_the_first_figure_of_its_own(notebook, tmp_path):
     assert face(notebook) == base64.b64decode(picture("blue"))
     assert face(new_notebook(cells=[new_code_cell("1")])) is None
