@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from browser_lab import SCREENSHOTS
+from browser_lab import PATIENCE, SCREENSHOTS
 from site_rules import faults
 
 pytestmark = pytest.mark.browser
@@ -22,7 +22,7 @@ LOOKED_AT = (
     "notebooks/02_pooling_by_optimal_transport",
     "notebooks/CLAIMS",
     "notebooks/NOTATION",
-    "api/losses",
+    "api/pooling",
     "results/index",
     "docs/lift",
 )
@@ -68,6 +68,7 @@ def reader(request, chromium, address):
     def open_page(width=1400, scheme="light"):
         contexts.append(chromium.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme))
         page = contexts[-1].new_page()
+        page.set_default_timeout(1000 * PATIENCE)
         page.on(
             "console",
             lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
