@@ -14,10 +14,10 @@ PY := .venv/bin/python
 ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 300
 STRUCTURE := tests/notebooks tests/test_project_files.py tests/test_import_floors.py tests/test_mirror.py
-CODE := dmlnb studies timings tests scripts conftest.py
+CODE := dmlnb studies timings tests scripts docs/conf.py docs/_ext conftest.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test test-browser test-colab check format notebooks refresh bench constraints home clean
+.PHONY: help install lab test test-browser test-colab check format notebooks refresh bench constraints home site clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -40,7 +40,7 @@ test: install  ## unit tests, then every notebook from top to bottom; fails if e
 	$(ONE) $(PY) -m pytest notebooks $(NBVAL) -n $(WORKERS) --dist loadscope || status=1; \
 	exit $$status
 
-test-browser: install  ## the explorer and a slider in a real JupyterLab and browser; installs chromium by apt where it may
+test-browser: install  ## the explorer, a slider and the website in a real browser; installs chromium by apt where it may
 	@$(ONE) $(PY) scripts/run_browser_tests.py
 
 test-colab: install  ## notebooks 00, 02 and 08 with Colab's versions and their own first cell (needs 6 GB; NB=08 for one)
@@ -66,12 +66,15 @@ notebooks: install  ## run all notebooks into build/, with an HTML page of each 
 refresh: install  ## run all notebooks and store their fresh, cleaned outputs in place (NB=03 for one)
 	@$(ONE) $(PY) scripts/run_notebooks.py --jobs $(WORKERS) $(NB)
 
+site: install  ## build the website into build/site: PyPI (Sphinx) and npm (KaTeX) are all it needs
+	@$(ONE) $(PY) scripts/build_site.py
+
 bench: install  ## speed as ratios: run the programs in timings/, one after the other
 	@for name in $$(ls timings/[a-z]*.py | xargs -n 1 basename -s .py); do \
 		echo "== timings.$$name"; $(PY) -m timings.$$name || exit 1; \
 	done
 
-constraints: install  ## resolve constraints.txt anew (the versions that make installs)
+constraints: install  ## resolve constraints.txt and docs/constraints.txt anew (the versions that make installs)
 	@$(PY) scripts/compile_constraints.py
 
 home: install  ## write a new home into badges and bootstrap cells: make home REPO=owner/name BRANCH=main

@@ -19,7 +19,7 @@ def target(module: str, name: str | None, package: Path) -> Path | None:
         return place / f"{name}.py"
     if (place / name).is_dir():
         return place / name / "__init__.py"
-    for node in ast.parse((place / "__init__.py").read_text(encoding="utf-8")).body:
+    for node in ast.walk(ast.parse((place / "__init__.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and name in {alias.asname or alias.name for alias in node.names}:
             return target(node.module or "", name, package)
     return place / "__init__.py"
