@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +39,8 @@ def export_onnx(
         _program(net, images).save(part)
 
 
-def _program(net: nn.Module, images: Tensor) -> torch.onnx.ONNXProgram:
-    """The network in evaluation mode, for any number of images of this size."""
+def _program(net: nn.Module, images: Tensor) -> Any:
+    """The network in evaluation mode, for any number of images of this size: a `torch.onnx.ONNXProgram`."""
     with evaluating(net), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
         batch = ({0: torch.export.Dim("batch")},)
