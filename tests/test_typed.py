@@ -1,4 +1,4 @@
-"""The library's public names say their types: all arguments and what is returned. mypy checks that the types are true."""
+"""The library's public names say their types: arguments and what is returned. mypy checks that they are true."""
 
 import ast
 from pathlib import Path
