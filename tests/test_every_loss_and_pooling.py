@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dmlnb import _inputs, losses, pooling
-from tests.every import LABELS, LOSSES, POOLINGS, C, D, M, N, random_inputs
+from tests.every import LABELS, LOSSES, POOLINGS, C, D, M, N, exports_all, random_inputs
 
 ENTRIES = LOSSES + POOLINGS
 every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -42,6 +42,7 @@ def test_the_table_names_every_public_loss_and_pooling():
     assert {name for name in pooling.__all__ if name.endswith("Pooling")} <= named
 
 
+@exports_all
 @every
 def test_exports(entry):
     function, inputs = entry.make(), random_inputs(entry)

@@ -22,6 +22,8 @@ def export_onnx(
         size: S, or (height, width) of the images.
         channels: of the images.
 
+    Tried with torch 2.11 and newer; 2.6 and 2.8 refuse networks that these take.
+
     Raises:
         ImportError: without the packages onnx and onnxscript.
         ValueError: for a size or a number of channels that is not positive, or a folder as `path`.
