@@ -206,6 +206,10 @@ def test_widest_is_float32_where_there_is_no_float64():
     assert _inputs.widest(Apple()) == torch.float32 and _inputs.widest(torch.ones(1)) == torch.float64
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*should not be instantiated:DeprecationWarning"
+)  # older torch, of itself
+@pytest.mark.filterwarnings("ignore:'onnxscript:FutureWarning")  # which torch 2.6 imports here
 def test_poolings_compile_whole():
     layer, (features,) = POOLINGS[5].make(), random_inputs(POOLINGS[5])
     compiled = torch.compile(layer, fullgraph=True, backend="eager")
