@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "build" / "dist"
 # A handful of every room that the library has.
 TESTS = [
-    "geometry/test_norms.py", "data/test_batches.py", "losses/test_relational.py", "losses/test_templates.py",
+    "geometry/test_norms.py", "data/test_batches.py", "losses/test_relational.py", "losses/test_distillation.py",
     "pooling/test_simple.py", "prototypes/test_ridge.py", "retrieval/test_threshold.py", "models/test_saved.py",
     "distill/test_codebook.py", "training/test_optimizer.py",
 ]  # fmt: skip
