@@ -13,11 +13,11 @@ PY := .venv/bin/python
 # One thread a process: results do not depend on the number of cores, and workers do not fight for them.
 ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 300
-STRUCTURE := tests/notebooks tests/test_project_files.py tests/test_import_floors.py tests/test_mirror.py
+STRUCTURE := tests/notebooks tests/test_project_files.py tests/test_import_floors.py tests/test_mirror.py tests/test_typed.py
 CODE := dmlnb studies timings tests scripts docs/conf.py docs/_ext conftest.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab test test-browser test-colab check format notebooks refresh bench constraints home site clean
+.PHONY: help install lab test test-browser test-colab check format notebooks refresh bench constraints wheel home site clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -46,11 +46,12 @@ test-browser: install  ## the explorer, a slider and the website in a real brows
 test-colab: install  ## notebooks 00, 02 and 08 with Colab's versions and their own first cell (needs 6 GB; NB=08 for one)
 	@$(PY) scripts/colab_parity.py $(NB)
 
-check: install  ## style, clean notebooks, structure of notebooks and project: under a minute, runs no notebook
+check: install  ## style, types, clean notebooks, structure of notebooks and project: about a minute, runs no notebook
 	@status=0; \
 	$(PY) -m ruff check $(CODE) notebooks || status=1; \
 	$(PY) -m ruff format --check $(CODE) notebooks || status=1; \
 	$(PY) scripts/clean_notebooks.py --check notebooks || status=1; \
+	$(PY) -m mypy || status=1; \
 	$(ONE) $(PY) -m pytest -q $(STRUCTURE) || status=1; \
 	exit $$status
 
@@ -77,10 +78,13 @@ bench: install  ## speed as ratios: run the programs in timings/, one after the 
 constraints: install  ## resolve constraints.txt and docs/constraints.txt anew (the versions that make installs)
 	@$(PY) scripts/compile_constraints.py
 
+wheel: install  ## build sdist and wheel into build/dist, and try the wheel in an environment of its own
+	@$(PY) scripts/try_wheel.py
+
 home: install  ## write a new home into badges and bootstrap cells: make home REPO=owner/name BRANCH=main
 	@[ -n "$(REPO)" ] || { echo "usage: make home REPO=owner/name [BRANCH=main]"; exit 2; }
 	@$(PY) scripts/badges.py --home "$(REPO)" --branch "$(BRANCH)"
 
 clean:  ## remove what was built and all caches; .venv stays
-	@rm -rf build .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	@rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis notebooks/.ipynb_checkpoints
 	@find dmlnb studies timings tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,11 +1,33 @@
-"""Settings of every test run: one thread a process, set before torch is imported by any test or kernel."""
+"""Settings of every test run: one thread a process, set before torch is imported by any test or kernel.
+
+pytest tests --shuffle 7        in another order, the same for every 7
+CI=true pytest tests            hypothesis draws the same examples in every run, as continuous integration does
+"""
 
 import os
+import random
 
 import pytest
+from hypothesis import settings
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+
+# A busy machine is slow, not red: no deadline. In continuous integration no draw of luck either.
+settings.register_profile("anywhere", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="run the tests in an order drawn with this seed"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if (seed := config.getoption("--shuffle")) is not None:
+        random.Random(seed).shuffle(items)
 
 
 @pytest.fixture(autouse=True)

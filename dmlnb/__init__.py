@@ -6,4 +6,4 @@ and `dmlnb.prototypes`. The explorer, `dmlnb.explore`, and what the notebooks dr
 the extra `course`.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

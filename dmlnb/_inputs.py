@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 def require_embeddings(embeddings: Tensor, name: str = "embeddings") -> None:
     """Raise ValueError unless `embeddings` is a finite floating-point matrix (N, d) with N, d >= 1."""
-    require_floats(**{name: embeddings})
+    require_floats(finite=False, **{name: embeddings})
     if embeddings.ndim != 2 or 0 in embeddings.shape:
         raise ValueError(f"{name}: expected shape (N, d) with N, d >= 1, got {tuple(embeddings.shape)}")
     require_finite_values(embeddings, name)
@@ -82,9 +82,19 @@ def as_vector(values: object, name: str) -> Tensor:
 
 def as_int(number: int, name: str, least: int = 1) -> int:
     """A whole number of Python, from one of Python or NumPy; ValueError below `least`."""
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+    if not is_whole(number) or isinstance(number, bool) or number < least:
         raise ValueError(f"{name}: expected a whole number >= {least}, got {number!r}")
     return int(number)
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, of Python or NumPy; a plain bool, since to mypy no `int` is an `Integral`."""
+    return isinstance(value, Integral)
+
+
+def is_real(value: object) -> bool:
+    """Whether it is a real number, of Python or NumPy."""
+    return isinstance(value, Real)
 
 
 def require_sizes(**sizes: int) -> None:
@@ -122,7 +132,7 @@ def require_finite(**numbers: float) -> None:
 
 
 def _is_number(number: object) -> bool:
-    return isinstance(number, Real) or (isinstance(number, Tensor) and number.ndim == 0)
+    return is_real(number) or (isinstance(number, Tensor) and number.ndim == 0)
 
 
 def require_map(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dmlnb import _inputs, losses, pooling
-from tests.every import LABELS, LOSSES, POOLINGS, C, D, M, N, random_inputs
+from tests.every import LABELS, LOSSES, POOLINGS, C, D, M, N, exports_all, random_inputs
 
 ENTRIES = LOSSES + POOLINGS
 every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -42,6 +42,7 @@ def test_the_table_names_every_public_loss_and_pooling():
     assert {name for name in pooling.__all__ if name.endswith("Pooling")} <= named
 
 
+@exports_all
 @every
 def test_exports(entry):
     function, inputs = entry.make(), random_inputs(entry)
@@ -205,6 +206,10 @@ def test_widest_is_float32_where_there_is_no_float64():
     assert _inputs.widest(Apple()) == torch.float32 and _inputs.widest(torch.ones(1)) == torch.float64
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*should not be instantiated:DeprecationWarning"
+)  # older torch, of itself
+@pytest.mark.filterwarnings("ignore:'onnxscript:FutureWarning")  # which torch 2.6 imports here
 def test_poolings_compile_whole():
     layer, (features,) = POOLINGS[5].make(), random_inputs(POOLINGS[5])
     compiled = torch.compile(layer, fullgraph=True, backend="eager")

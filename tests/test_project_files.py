@@ -117,9 +117,12 @@ def test_conda_environment_is_in_step():
 
 def test_versions_and_licence_agree():
     citation = yaml.safe_load(read("CITATION.cff"))
-    assert PROJECT["project"]["version"] == dmlnb.__version__ == str(citation["version"])
+    assert PROJECT["project"]["dynamic"] == ["version"]  # it stands in dmlnb/__init__.py alone
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "dmlnb.__version__"}
+    assert dmlnb.__version__ == str(citation["version"])
     assert PROJECT["project"]["license"] == citation["license"] == "MIT"
     assert read("LICENSE").startswith("MIT License")
+    assert citation["repository-code"] == PROJECT["project"]["urls"]["Source"]
     assert citation["repository-code"] == f"https://github.com/{PROJECT['tool']['dmlnb']['home']}"
 
 
@@ -132,6 +135,31 @@ def test_continuous_integration_runs_both_parts_and_fails_if_either_does(tmp_pat
     done = subprocess.run([ROOT / ".ci" / "run"], env={**os.environ, "PATH": path})
     assert done.returncode == (1 if failing else 0)
     assert (tmp_path / "ran").read_text().splitlines() == ["make test", "make test-browser"]
+
+
+WORKFLOWS = {
+    file.stem: yaml.safe_load(file.read_text()) for file in (ROOT / ".github/workflows").glob("*.yml")
+}
+
+
+def test_workflows_know_every_python_and_only_targets_that_exist():
+    words = "Programming Language :: Python :: "
+    pythons = [c.removeprefix(words) for c in PROJECT["project"]["classifiers"] if c.startswith(f"{words}3.")]
+    assert WORKFLOWS["tests"]["jobs"]["unit"]["strategy"]["matrix"]["python"] == pythons
+    assert PROJECT["project"]["requires-python"] == f">={pythons[0]}"
+    steps = [s for w in WORKFLOWS.values() for job in w["jobs"].values() for s in job["steps"]]
+    called = [name for step in steps for name in re.findall(r"\bmake ([a-z-]+)", step.get("run", ""))]
+    targets = re.findall(r"(?m)^([a-z-]+):.*##", read("Makefile"))
+    assert {"check", "test", "test-browser"} <= set(called) <= set(targets)
+    scripts = [path for step in steps for path in re.findall(r"scripts/\w+\.py", step.get("run", ""))]
+    assert scripts and all((ROOT / path).exists() for path in scripts)
+
+
+def test_workflows_may_write_nothing_but_the_release():
+    rights = {name: w["permissions"] for name, w in WORKFLOWS.items() if name != "site"}
+    assert set(rights) == {"tests", "browser", "release"}
+    assert all(right == {"contents": "read"} for right in rights.values())
+    assert WORKFLOWS["release"]["jobs"]["publish"]["permissions"] == {"id-token": "write"}
 
 
 def test_every_make_target_is_explained():

@@ -5,12 +5,11 @@ all classes share. Classes are combinations of attributes; unseen classes are co
 """
 
 import itertools
-from numbers import Integral
 
 import numpy as np
 import torch
 
-from dmlnb._inputs import require_not_negative, require_shares
+from dmlnb._inputs import is_whole, require_not_negative, require_shares
 
 _SPLITS = ("train", "validation", "test")
 
@@ -65,7 +64,7 @@ class TokenBags(torch.utils.data.Dataset):
             "seed": seed,
         }
         for name, value in whole.items():
-            if not isinstance(value, Integral):
+            if not is_whole(value):
                 raise ValueError(f"{name}: expected a whole number, got {value}")
         num_classes, per_class, bag_size, dim, seed = map(int, (num_classes, per_class, bag_size, dim, seed))
         if not 1 <= num_classes <= len(combinations) // 3:

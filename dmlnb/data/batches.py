@@ -6,13 +6,12 @@ before. That is what makes an interrupted training resumable to the bit.
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
 from typing import overload
 
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import as_int, as_vector, require_labels
+from dmlnb._inputs import as_int, as_vector, is_whole, require_labels
 
 
 class ClassBatches(Sequence[Tensor]):
@@ -54,7 +53,7 @@ class ClassBatches(Sequence[Tensor]):
         require_labels(labels, labels.numel())
         labels = labels.cpu().long()
         sizes = classes_per_batch, samples_per_class, num_batches
-        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+        if not all(is_whole(size) and size >= 1 for size in sizes):
             raise ValueError(
                 "classes_per_batch, samples_per_class, num_batches: expected whole numbers >= 1, got "
                 f"{classes_per_batch}, {samples_per_class}, {num_batches}"
@@ -97,7 +96,7 @@ class ClassBatches(Sequence[Tensor]):
     def __getitem__(self, step: int) -> Tensor: ...
     @overload
     def __getitem__(self, step: slice) -> list[Tensor]: ...
-    def __getitem__(self, step):
+    def __getitem__(self, step: int | slice) -> Tensor | list[Tensor]:
         return list(self.table[step]) if isinstance(step, slice) else self.table[step]
 
 
@@ -140,7 +139,7 @@ class DisjointHalves(Sequence[tuple[Tensor, Tensor]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]: ...
     @overload
     def __getitem__(self, step: slice) -> list[tuple[Tensor, Tensor]]: ...
-    def __getitem__(self, step):
+    def __getitem__(self, step: int | slice) -> tuple[Tensor, Tensor] | list[tuple[Tensor, Tensor]]:
         if isinstance(step, slice):
             return [self[t] for t in range(len(self))[step]]
         first, second = self.batches[step].chunk(2)  # sorted by class, so the halves are disjoint

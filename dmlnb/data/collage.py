@@ -4,13 +4,12 @@ They ask a network for more than one class an image: a local feature should know
 downloaded; the halves are images of `Glyphs`.
 """
 
-from numbers import Integral
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
+from dmlnb._inputs import is_whole
 from dmlnb.data.glyphs import Glyphs, uniform
 
 
@@ -41,6 +40,11 @@ class Collages(torch.utils.data.Dataset):
     Taught in notebook 05.
     """
 
+    images: Tensor
+    labels: Tensor
+    masks: Tensor
+    class_names: list[str]
+
     def __init__(
         self,
         split: str = "train",
@@ -52,9 +56,9 @@ class Collages(torch.utils.data.Dataset):
         per_class: int = 4,
         seed: int = 0,
     ):
-        if not (isinstance(number, Integral) and number >= 1):
+        if not (is_whole(number) and number >= 1):
             raise ValueError(f"number: expected at least 1 collage, a whole number, got {number}")
-        number, per_class = int(number), int(per_class) if isinstance(per_class, Integral) else per_class
+        number, per_class = int(number), int(per_class) if is_whole(per_class) else per_class
         glyphs = Glyphs(split, size=size, clutter=clutter, noise=noise, per_class=per_class, seed=seed)
         self.class_names, self.num_classes = glyphs.class_names, glyphs.num_classes
         u = torch.from_numpy(uniform(seed, np.arange(number), 4, stream=5))

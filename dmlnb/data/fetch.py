@@ -147,9 +147,9 @@ def unpack(archive: Path, to: Path, folder: str) -> None:
                         raise ValueError(f"{archive}: holds the path {member.name!r}, outside the folder")
                     if member.isdir():
                         (Path(temporary) / path).mkdir(parents=True, exist_ok=True)
-                    elif member.isreg():
+                    elif member.isreg() and (content := tar.extractfile(member)):
                         (Path(temporary) / path).parent.mkdir(parents=True, exist_ok=True)
-                        with tar.extractfile(member) as content, (Path(temporary) / path).open("wb") as out:
+                        with content, (Path(temporary) / path).open("wb") as out:
                             shutil.copyfileobj(content, out)
                     else:
                         raise ValueError(

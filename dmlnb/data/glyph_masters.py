@@ -130,8 +130,8 @@ def draw_masters() -> dict[str, np.ndarray]:
                 continue
             if not unicodedata.name(character, "").startswith(script.upper() + " "):
                 continue
-            faces = {f: _draw(fonts[f], character) for f in fonts if code in charmaps[f]}
-            faces = {f: picture for f, picture in faces.items() if picture is not None}
+            drawn = {f: _draw(fonts[f], character) for f in fonts if code in charmaps[f]}
+            faces = {f: picture for f, picture in drawn.items() if picture is not None}
             if len(faces) < 8:
                 continue
             mean = np.mean([p for p in faces.values()], axis=0)

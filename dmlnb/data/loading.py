@@ -6,16 +6,26 @@ interrupted goes on with the very same images, and the number of workers changes
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
+
+@runtime_checkable
+class Images(Protocol):
+    """What holds images: a tensor or array, feature maps, or a Dataset (see `require_images`)."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
 Key = tuple[int, int, int]  # (step, place in the batch, index)
 
 
-def require_images(images: object) -> object:
+def require_images(images: object) -> Images:
     """Images as they can be read: a tensor (NumPy arrays become one), feature maps, or a map-style Dataset.
 
     Args:
@@ -30,9 +40,7 @@ def require_images(images: object) -> object:
     """
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(images)
-    if isinstance(images, IterableDataset | DataLoader) or not (
-        hasattr(images, "__getitem__") and hasattr(images, "__len__")
-    ):
+    if isinstance(images, IterableDataset | DataLoader) or not isinstance(images, Images):
         mend = "; give its .dataset, batches are made here" if isinstance(images, DataLoader) else ""
         raise ValueError(
             "images: expected a tensor, feature maps or a Dataset with len() and [i], "
@@ -55,7 +63,7 @@ def reads_batches(images: object) -> bool:
 
 
 def load_batches(
-    images: object,
+    images: Images,
     labels: Tensor | None,
     batches: Sequence[Tensor],
     steps: Sequence[int],
@@ -142,7 +150,7 @@ class _Keys:
 class _Seeded(torch.utils.data.Dataset):
     """Items of a Dataset, each opened with the generators of torch, NumPy and Python at a seed of its own."""
 
-    def __init__(self, items: object, seed: int):
+    def __init__(self, items: Images, seed: int):
         self.items, self.seed = items, seed
 
     def __getitem__(self, key: Key) -> tuple[object, int]:
@@ -158,9 +166,8 @@ class _Seeded(torch.utils.data.Dataset):
             random.setstate(before[2])
 
     def _open(self, step: int, place: int, index: int) -> object:
-        own = int(
-            np.random.SeedSequence([self.seed % 2**64, step, place]).generate_state(1, np.uint64)[0] >> 1
-        )
+        drawn = np.random.SeedSequence([self.seed % 2**64, step, place]).generate_state(1, np.uint64)[0]
+        own = int(drawn) >> 1
         torch.default_generator.manual_seed(own)
         np.random.seed(own % 2**32)  # noqa: NPY002
         random.seed(own)

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import evaluating
 from dmlnb.data.augment import to_float
-from dmlnb.data.loading import load_batches
+from dmlnb.data.loading import Images, load_batches
 
 ROWS, RECORD = "maps.f16", "maps.json"
 _STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
 
 
-def make_record(backbone: nn.Module, images, labels: Tensor, views: Sequence[Callable]) -> dict:
+def make_record(backbone: nn.Module, images: Images, labels: Tensor, views: Sequence[Callable]) -> dict:
     """What the maps are maps of, as it is stored; the shape is not known yet."""
     # layers without weights count too: the same weights before another activation give other maps
     state = hashlib.sha256(" ".join(type(module).__name__ for module in backbone.modules()).encode())
@@ -49,7 +49,7 @@ def make_record(backbone: nn.Module, images, labels: Tensor, views: Sequence[Cal
     }
 
 
-def _files_digest(images, labels: Tensor) -> str:
+def _files_digest(images: Images, labels: Tensor) -> str:
     """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
     digest = hashlib.sha256(repr(labels.tolist()).encode())
     if hasattr(images, "paths"):
@@ -58,8 +58,8 @@ def _files_digest(images, labels: Tensor) -> str:
         for path in paths:  # relative: the folder may move
             # names may hold bytes that are no UTF-8
             digest.update(os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n"))
-    elif isinstance(getattr(images, "images", None), Tensor):
-        digest.update(images.images.contiguous().reshape(-1).view(torch.uint8).numpy())
+    elif isinstance(within := getattr(images, "images", None), Tensor):
+        digest.update(within.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -92,7 +92,16 @@ def _refuse_other(path: Path, old: dict, new: dict) -> None:
             )
 
 
-def fill(backbone, images, path: Path, record: dict, batch_size: int, device, views, workers: int) -> None:
+def fill(
+    backbone: nn.Module,
+    images: Images,
+    path: Path,
+    record: dict,
+    batch_size: int,
+    device: str | torch.device | None,
+    views: Sequence[Callable[[Tensor], Tensor]],
+    workers: int,
+) -> None:
     """Append the rows that are missing, in whole batches, so that an interruption changes no number."""
     from tqdm import tqdm
 
@@ -211,4 +220,5 @@ def _where_they_differ(old: str, new: str) -> tuple[str, str]:
     """The first lines that differ of two texts, cut to a readable length."""
     pairs = zip(f"{old}\n".splitlines(), f"{new}\n".splitlines(), strict=False)
     was, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (old[-60:], new[-60:]))
-    return tuple(text if len(text) <= 100 else text[:100] + "…" for text in (was, now))
+    cut = lambda text: text if len(text) <= 100 else text[:100] + "…"
+    return cut(was), cut(now)

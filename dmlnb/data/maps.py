@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from dmlnb.data.image_files import restrict
+from dmlnb.data.loading import Images
 from dmlnb.data.map_file import ROWS, fill, make_record, one_at_a_time, read_record, row_bytes
 
 
@@ -64,7 +65,7 @@ class FeatureMaps:
     def compute(
         cls,
         backbone: nn.Module,
-        images,
+        images: Images,
         path: str | os.PathLike,
         *,
         batch_size: int = 64,
@@ -133,7 +134,7 @@ class FeatureMaps:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index) -> Tensor:
+    def __getitem__(self, index: int | slice | Tensor | np.ndarray | Sequence[int]) -> Tensor:
         """Indexed like a tensor: indices, a mask or a slice -> `(B, C, H, W)` float32; an int -> one map."""
         rows = self._rows[index.cpu() if isinstance(index, Tensor) else index]
         # mapped anew each time: what was read does not stay in this process's memory

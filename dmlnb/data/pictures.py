@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dmlnb._inputs import as_int
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def open_image(path: str | os.PathLike, *, side: int | None = None):
+def open_image(path: str | os.PathLike, *, side: int | None = None) -> "Image.Image":
     """An image file as it is meant to be seen: a PIL image, RGB, 8 bits.
 
     It stands upright (EXIF orientation), 16 bits are scaled to 8 and not clipped, transparent parts are white, of an
@@ -48,7 +52,7 @@ def open_image(path: str | os.PathLike, *, side: int | None = None):
         ) from error
 
 
-def _upright(image):
+def _upright(image: "Image.Image") -> "Image.Image":
     from PIL import ImageOps
 
     try:
@@ -57,7 +61,7 @@ def _upright(image):
         return image
 
 
-def as_rgb(image):
+def as_rgb(image: "Image.Image") -> "Image.Image":
     """A PIL image of any mode as RGB: 16 bits are scaled to 8, transparent parts are white.
 
     Raises:

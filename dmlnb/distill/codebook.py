@@ -78,6 +78,8 @@ class Codebook(nn.Module):
     Source: [gorgun2023letkd], after [jain2020quest]. Taught in notebook 06.
     """
 
+    centres: Tensor
+
     def __init__(self, centres: Tensor, inverse_temperature: float = 1.0):
         super().__init__()
         require_embeddings(centres, "centres")

@@ -49,6 +49,11 @@ class DecisionTemplates(nn.Module):
     Source: [gorgun2023letkd] (supplement and released code). Taught in notebook 06.
     """
 
+    projection: Tensor
+    mean: Tensor
+    centres: Tensor
+    decisions: Tensor
+
     def __init__(self, projection: Tensor, mean: Tensor, centres: Tensor, decisions: Tensor, subclasses: int):
         super().__init__()
         subclasses = as_int(subclasses, "subclasses")

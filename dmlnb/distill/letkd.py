@@ -1,7 +1,7 @@
 """The loss of letKD: a student learns its task while a teacher beside it supervises its templates."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -38,10 +38,10 @@ class LetKDLoss(nn.Module):
     def __init__(self, targets: Mapping[int | str, nn.Module], weight: float = 1.0):
         super().__init__()
         require_not_negative(weight=weight)
-        self.targets = nn.ModuleDict({str(stage): wanted for stage, wanted in targets.items()})
+        self.targets: Any = nn.ModuleDict({str(stage): wanted for stage, wanted in targets.items()})
         self.weight = weight
 
-    def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:
+    def forward(self, reading: Any, labels: Tensor) -> Tensor:
         require_reading(reading, "logits", "source")
         self._require_stages(reading.scores, "KD layers of the student")
         self._require_stages(reading.source.maps, "maps of the teacher")

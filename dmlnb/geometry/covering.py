@@ -188,7 +188,7 @@ def interclass_distance(embeddings: Tensor, labels: Tensor) -> Tensor:
     if labels.min() == labels.max():
         raise ValueError("labels: expected at least two classes, got one")
     rows = max(1, _BLOCK // len(embeddings))
-    total, pairs = 0.0, 0
+    total, pairs = embeddings.new_zeros((), dtype=widest(embeddings)), 0
     for x, y in zip(embeddings.split(rows), labels.split(rows), strict=True):
         other = y[:, None] != labels  # (rows, N)
         total = total + pairwise_distances(x, embeddings).where(other, 0).sum(dtype=widest(x))

@@ -130,6 +130,9 @@ class ProximalAnchor(nn.Module):
     Source: [gurbuz2024ccp], λ = 2e-4 as released. Taught in notebook 04.
     """
 
+    anchor: Tensor
+    strength: Tensor
+
     def __init__(self, parameters: Iterable[nn.Parameter], strength: float = 2e-4):
         super().__init__()
         self.held = [p for p in parameters if p.requires_grad]
@@ -164,7 +167,7 @@ class ProximalAnchor(nn.Module):
         """How far the parameters are from the anchor, Euclidean."""
         return self._squared_distance().sqrt().item()
 
-    def _pairs(self):
+    def _pairs(self) -> list[tuple[nn.Parameter, Tensor]]:
         places = self.anchor.split([p.numel() for p in self.held])
         return [(p, place.view(p.shape).to(p)) for p, place in zip(self.held, places, strict=True)]
 

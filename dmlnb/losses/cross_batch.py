@@ -16,7 +16,7 @@ with [gurbuz2023gsp]; that the two are one is our reading of abstract and append
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -197,7 +197,7 @@ class JointLoss(nn.Module):
         require_shares(weight=weight)
         self.metric, self.auxiliary, self.weight = metric, auxiliary, weight
 
-    def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:
+    def forward(self, reading: Any, labels: Tensor) -> Tensor:
         require_reading(reading, "embeddings", "attributes")
         metric, auxiliary = (
             self.metric(reading.embeddings, labels),

@@ -46,8 +46,8 @@ class FitNetLoss(nn.Module):
             )
         pairs = zip(target_channels, source_channels, strict=True)
         self.regressors = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairs)
-        for regressor in self.regressors:
-            nn.init.uniform_(regressor.weight, -0.005, 0.005)
+        for weight in self.regressors.parameters():
+            nn.init.uniform_(weight, -0.005, 0.005)
 
     def forward(self, target_maps: Sequence[Tensor], source_maps: Sequence[Tensor]) -> Tensor:
         _require_maps(target_maps, source_maps, len(self.regressors))
@@ -58,7 +58,7 @@ class FitNetLoss(nn.Module):
                     f"channels, got {t.shape[1]} and {s.shape[1]}"
                 )
         triples = zip(self.regressors, target_maps, source_maps, strict=True)
-        return sum(mse_loss(regressor(t), s.detach()) for regressor, t, s in triples)
+        return torch.stack([mse_loss(regressor(t), s.detach()) for regressor, t, s in triples]).sum()
 
 
 class AttentionTransferLoss(nn.Module):
@@ -79,7 +79,7 @@ class AttentionTransferLoss(nn.Module):
     def forward(self, target_maps: Sequence[Tensor], source_maps: Sequence[Tensor]) -> Tensor:
         _require_maps(target_maps, source_maps, len(target_maps))
         pairs = zip(target_maps, source_maps, strict=True)
-        return sum(mse_loss(attention_map(t), attention_map(s.detach())) for t, s in pairs)
+        return torch.stack([mse_loss(attention_map(t), attention_map(s.detach())) for t, s in pairs]).sum()
 
 
 def attention_map(features: Tensor) -> Tensor:

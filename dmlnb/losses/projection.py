@@ -73,6 +73,13 @@ class AlternatingProjection(nn.Module):
     """
 
     MIN_GAIN = 1e-5
+    projections: Tensor
+    selections: Tensor
+    observations: Tensor
+    waited: Tensor
+    best_metric: Tensor
+    best_weights: Tensor
+    best_proxies: Tensor
 
     def __init__(
         self,

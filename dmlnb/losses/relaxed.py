@@ -178,8 +178,9 @@ class RelaxedMultiSimilarityLoss(nn.Module):
 
     def forward(self, target: Tensor, source: Tensor, views: int = 2) -> Tensor:
         labels = relaxed_labels(source, sigma=self.sigma)
-        options = {"delta": self.delta, "alpha": self.alpha, "beta": self.beta, "views": views}
-        return relaxed_multi_similarity_loss(target, labels, **options)
+        return relaxed_multi_similarity_loss(
+            target, labels, delta=self.delta, alpha=self.alpha, beta=self.beta, views=views
+        )
 
 
 def _require_pair_labels(labels: Tensor, relative: Tensor, delta: float) -> Tensor:

@@ -4,6 +4,8 @@ Called `loss(embeddings, labels)`, as the losses of `dmlnb.losses.proxies` and o
 notebook 04.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -91,7 +93,7 @@ class SoftTripleLoss(nn.Module):
         require_positive(scale=scale, gamma=gamma)
         require_finite(tau=tau, margin=margin)
         self.proxies = random_proxies(num_classes, centers_per_class, dim)
-        self.settings = dict(scale=scale, gamma=gamma, tau=tau, margin=margin)
+        self.settings: dict[str, Any] = dict(scale=scale, gamma=gamma, tau=tau, margin=margin)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return soft_triple_loss(embeddings, labels, self.proxies, **self.settings)

@@ -9,7 +9,7 @@ Any loss `loss(embeddings, labels)` can stand in the place of `ProxyAnchorLoss`,
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -94,10 +94,10 @@ class TemplateSupervision(nn.Module):
         super().__init__()
         require_not_negative(weight=weight)
         self.base, self.weight = base, weight
-        self.settings = {"variant": variant, "per_class": per_class}
+        self.settings: dict[str, Any] = {"variant": variant, "per_class": per_class}
         self.layers = None if layers is None else [str(name) for name in layers]
 
-    def forward(self, reading: NamedTuple, labels: Tensor) -> Tensor:
+    def forward(self, reading: Any, labels: Tensor) -> Tensor:
         require_reading(reading, "embeddings", "scores")
         names = list(reading.scores) if self.layers is None else self.layers
         if unknown := [name for name in names if name not in reading.scores]:

@@ -115,11 +115,12 @@ def quadratic_assignment(
     Source: ours. The entropy form it replaces is in [gorgun2023letkd], supplement. Taught in notebook 05.
     """
     _require_scores(scores, dim)
-    like_scores = dict(dtype=wide(scores), device=scores.device)
     for name, number in {"gamma": gamma, "threshold": threshold}.items():
         if not isinstance(number, Tensor | Real):
             raise ValueError(f"{name}: expected a number or a tensor, got {number!r}")
-    gamma, threshold = (torch.as_tensor(number, **like_scores) for number in (gamma, threshold))
+    gamma, threshold = (
+        torch.as_tensor(number, dtype=wide(scores), device=scores.device) for number in (gamma, threshold)
+    )
     if not ((gamma > 0) & (gamma < torch.inf)).all():
         raise ValueError(
             f"gamma: expected numbers > 0, finite, got {gamma.min().item()} .. {gamma.max().item()}"

@@ -1,6 +1,7 @@
 """Backbone: the layers of a network from a library, up to its last feature map."""
 
 import copy
+import types
 from collections import OrderedDict
 
 import torch
@@ -56,7 +57,7 @@ def as_map(tokens: Tensor, images: Tensor) -> Tensor:
     return tokens.transpose(1, 2).unflatten(2, (rows, number // rows))
 
 
-def require_timm():
+def require_timm() -> types.ModuleType:
     """The package timm; ModuleNotFoundError says how to install it."""
     try:
         import timm

@@ -1,6 +1,7 @@
 """A classifier that can be looked into: stages, template layers behind some of them, a linear map to classes."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class StagedClassifier(nn.Module):
         self.linear = nn.Linear(stages.out_channels, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.read(images).logits
+        return self.linear(self._vector(images, {}, {}))
 
     def read(self, images: Tensor) -> Reading:
         """The forward pass with all that one may want to see of it: `(B, c, S, S) -> Reading`.
@@ -54,14 +55,17 @@ class StagedClassifier(nn.Module):
         """
         maps: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
+        vector = self._vector(images, maps, scores)
+        return Reading(vector, vector, logits=self.linear(vector), maps=maps, scores=scores)
+
+    def _vector(self, images: Tensor, maps: dict[str, Tensor], scores: dict[str, Tensor]) -> Tensor:
         require_map(images, name="images")
         x = images
         for name, stage in self.stages.named_children():
             x = read_layer(name, stage, x, maps, scores)  # (B, C, H, W)
             if name in self.kd_layers:
-                x, scores[name] = self.kd_layers[name].read(x)
-        vector = x.mean(dim=(2, 3))  # (B, C)
-        return Reading(vector, vector, logits=self.linear(vector), maps=maps, scores=scores)
+                x = read_layer(name, self.kd_layers[name], x, {}, scores)
+        return x.mean(dim=(2, 3))  # (B, C)
 
 
 @torch.no_grad()
@@ -85,7 +89,8 @@ def read_all(
     Taught in notebook 06.
     """
     batch_size = as_int(batch_size, "batch_size")
-    images = require_images(images)
+    if not isinstance(images := require_images(images), Tensor):
+        raise ValueError(f"images: expected a tensor, got {type(images).__name__}")
     weight = a_weight(net)
     names = [str(name) for name in maps]
     with evaluating(net):
@@ -100,7 +105,9 @@ def _kept(reading: Reading, names: list[str]) -> Reading:
     """The reading with the named maps and scores alone, on the CPU."""
     if unknown := [name for name in names if name not in reading.maps]:
         raise ValueError(f"maps: expected stages among {list(reading.maps)}, got {', '.join(unknown)}")
-    tensors = {key: value.cpu() for key, value in reading._asdict().items() if isinstance(value, Tensor)}
+    tensors: dict[str, Any] = {
+        key: value.cpu() for key, value in reading._asdict().items() if isinstance(value, Tensor)
+    }
     keep = lambda seen: {name: seen[name].cpu() for name in names if name in seen}
     source = reading.source and _kept(reading.source, [name for name in names if name in reading.source.maps])
     return Reading(**tensors, maps=keep(reading.maps), scores=keep(reading.scores), source=source)
@@ -108,7 +115,7 @@ def _kept(reading: Reading, names: list[str]) -> Reading:
 
 def _joined(parts: list[Reading]) -> Reading:
     """Readings of parts of a data set -> the reading of all of it."""
-    joined = {}
+    joined: dict[str, Any] = {}
     for key, first in parts[0]._asdict().items():
         pieces = [getattr(part, key) for part in parts]
         if isinstance(first, Tensor):

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import a_weight, as_int, evaluating
 from dmlnb.data import to_float
-from dmlnb.data.loading import load_batches, require_images
+from dmlnb.data.loading import Images, load_batches, require_images
 
 
 @torch.no_grad()
-def embed(net: nn.Module, images: object, *, batch_size: int = 256, workers: int = 0) -> Tensor:
+def embed(net: nn.Module, images: Images, *, batch_size: int = 256, workers: int = 0) -> Tensor:
     """Embeddings of a whole data set, in evaluation mode and without gradients.
 
     The result is an ordinary tensor: it may be changed in place, and trained on.

@@ -8,6 +8,7 @@ Tokens are laid out as a map, so what works on the map of a CNN works on a trans
 import difflib
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ class TimmMap(nn.Module):
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        self.model = model
+        self.model: Any = model
 
     def forward(self, images: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, C, h, w)
         features = self.model.forward_features(images)
@@ -31,7 +32,7 @@ class TimmMap(nn.Module):
         return as_map(features[:, getattr(self.model, "num_prefix_tokens", 0) :], images)
 
 
-def timm_backbone(name: str, weights: str | None = None, **options) -> Backbone:
+def timm_backbone(name: str, weights: str | None = None, **options: Any) -> Backbone:
     """The last feature map of a timm network: a CNN's map, or a transformer's tokens as a map.
 
     Args:

@@ -1,6 +1,7 @@
 """Any classifier of torchvision as a backbone."""
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ class TorchvisionTokens(nn.Module):
 
     def __init__(self, vit: nn.Module):
         super().__init__()
-        self.vit = vit
+        self.vit: Any = vit
         vit.heads = nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:  # (B, 3, S, S) -> (B, C, S/p, S/p)
@@ -58,7 +59,7 @@ def torchvision_backbone(name: str = "resnet18", weights: str | None = None) -> 
     return make_backbone(f"torchvision:{name}", layers, getattr(net, "image_size", 224))
 
 
-def _map_layers(net: nn.Module) -> list[nn.Module]:
+def _map_layers(net: Any) -> list[nn.Module]:
     """The layers of a torchvision classifier before its average pooling."""
     kind = type(net).__name__
     if kind == "VisionTransformer":

@@ -38,7 +38,8 @@ class EmbeddingNet(nn.Module):
         require_sizes(dim=dim)
         if project not in ("after", "before"):
             raise ValueError(f"project: expected 'after' or 'before' (pooling), got {project!r}")
-        if not isinstance(getattr(backbone, "out_channels", None), int):
+        channels = getattr(backbone, "out_channels", None)
+        if not isinstance(channels, int):
             got = type(backbone).__name__
             raise ValueError(
                 f"backbone: expected a module with .out_channels, the channels of its map, got {got}"
@@ -47,9 +48,9 @@ class EmbeddingNet(nn.Module):
         self.pooling = pooling
         self.project = project
         if project == "after":
-            self.linear = nn.Linear(backbone.out_channels, dim, bias=False)
+            self.linear: nn.Linear | nn.Conv2d = nn.Linear(channels, dim, bias=False)
         else:
-            self.linear = nn.Conv2d(backbone.out_channels, dim, 1, bias=False)
+            self.linear = nn.Conv2d(channels, dim, 1, bias=False)
 
     def features(self, images: Tensor) -> Tensor:
         """The map that the pooling sees: `(B, c, S, S) -> (B, C or dim, H, W)`."""
@@ -70,8 +71,9 @@ class EmbeddingNet(nn.Module):
             features, maps, scores = self.backbone(images), {}, {}
         if self.project == "before":
             features = self.linear(features)
-        if hasattr(self.pooling, "pool"):
-            vector, weights, attributes = self.pooling.pool(features)
+        pool = getattr(self.pooling, "pool", None)
+        if pool is not None:
+            vector, weights, attributes = pool(features)
         else:
             vector, weights, attributes = self.pooling(features), None, None
         embeddings = self.linear(vector) if self.project == "after" else vector  # (B, dim)

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ def export_onnx(
         size: S, or (height, width) of the images.
         channels: of the images.
 
+    Tried with torch 2.11 and newer; 2.6 and 2.8 refuse networks that these take.
+
     Raises:
         ImportError: without the packages onnx and onnxscript.
         ValueError: for a size or a number of channels that is not positive, or a folder as `path`.
@@ -38,8 +41,8 @@ def export_onnx(
         _program(net, images).save(part)
 
 
-def _program(net: nn.Module, images: Tensor) -> torch.onnx.ONNXProgram:
-    """The network in evaluation mode, for any number of images of this size."""
+def _program(net: nn.Module, images: Tensor) -> Any:
+    """The network in evaluation mode, for any number of images of this size: a `torch.onnx.ONNXProgram`."""
     with evaluating(net), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
         batch = ({0: torch.export.Dim("batch")},)

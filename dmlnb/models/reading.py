@@ -41,4 +41,5 @@ def read(net: nn.Module, images: Tensor) -> Reading:
     Returns:
         A `Reading`.
     """
-    return net.read(images) if hasattr(net, "read") else Reading(net(images))
+    look = getattr(net, "read", None)
+    return Reading(net(images)) if look is None else look(images)

@@ -8,6 +8,8 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -110,10 +112,10 @@ def load_embedder(
     return net.eval(), json.loads(words["notes"])
 
 
-def _build(recipe: Mapping | None, build: Callable[[], nn.Module] | None) -> nn.Module:
+def _build(recipe: Any, build: Callable[[], nn.Module] | None) -> nn.Module:
     """A network as described, or as `build` makes it; the random numbers of the program stay where they are."""
     with torch.random.fork_rng(devices=[]):
-        if recipe is None:
+        if recipe is None and build is not None:
             return build()
         from dmlnb import models, pooling  # the rooms as they are when all their files are loaded
 
@@ -122,7 +124,7 @@ def _build(recipe: Mapping | None, build: Callable[[], nn.Module] | None) -> nn.
         return EmbeddingNet(backbone, pooled, recipe["dim"], project=recipe["project"])
 
 
-def _make(role: str, room, names: tuple[str, ...], part: Part) -> nn.Module:
+def _make(role: str, room: ModuleType, names: tuple[str, ...], part: Part) -> nn.Module:
     name, arguments = part
     if name not in names or not hasattr(room, name):
         known = ", ".join(n for n in names if hasattr(room, n))
@@ -167,7 +169,7 @@ def _settings(module: nn.Module | None) -> dict[str, object]:
     """The plain values that a module holds beside its tensors, and its class."""
     if module is None:
         return {}
-    plain = {
+    plain: dict[str, object] = {
         key: value
         for key, value in vars(module).items()
         if isinstance(value, bool | int | float | str | tuple | None)

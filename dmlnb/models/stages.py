@@ -1,5 +1,7 @@
 """Layers one after the other that can be looked into: the map behind each, and the scores of matched templates."""
 
+from typing import Protocol, TypeGuard
+
 from torch import Tensor, nn
 
 
@@ -15,12 +17,7 @@ class Stages(nn.Sequential):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self:
-            if is_plain_sequence(layer):
-                x = Stages.forward(layer, x)
-            else:
-                x = layer.read(x)[0] if matches_templates(layer) else layer(x)
-        return x
+        return _through(self, x)
 
     def read(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """The forward pass that hands out what it saw.
@@ -31,9 +28,7 @@ class Stages(nn.Sequential):
         """
         maps: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
-        for name, layer in self.named_children():
-            x = read_layer(name, layer, x, maps, scores)
-        return x, maps, scores
+        return _read_through(self, x, maps, scores), maps, scores
 
     @property
     def out_channels(self) -> int:
@@ -45,22 +40,50 @@ class Stages(nn.Sequential):
         raise AttributeError("out_channels: no layer says how many channels it gives")
 
 
-def is_plain_sequence(layer: nn.Module) -> bool:
+class MatchesTemplates(Protocol):
+    """A layer that also says how well its templates fit: `TemplateBlock`, `KDLayer`, or one of your own."""
+
+    def read(self, x: Tensor, /) -> tuple[Tensor, Tensor]: ...
+
+
+def is_plain_sequence(layer: nn.Module) -> TypeGuard[nn.Sequential]:
     """Whether a layer calls its children one after the other, and does nothing else."""
     return type(layer).forward is nn.Sequential.forward
 
 
-def matches_templates(layer: nn.Module) -> bool:
+def matches_templates(layer: nn.Module) -> TypeGuard[MatchesTemplates]:
     """Whether a layer has `read(x) -> (x_hat, scores)`."""
     return hasattr(layer, "read") and not isinstance(layer, Stages)
+
+
+def _through(layers: nn.Sequential, x: Tensor) -> Tensor:
+    for layer in layers:
+        if is_plain_sequence(layer):
+            x = _through(layer, x)
+        else:
+            x = layer.read(x)[0] if matches_templates(layer) else layer(x)
+    return x
+
+
+def _read_through(
+    layers: nn.Sequential, x: Tensor, maps: dict[str, Tensor], scores: dict[str, Tensor]
+) -> Tensor:
+    for name, layer in layers.named_children():
+        x = read_layer(name, layer, x, maps, scores)
+    return x
 
 
 def read_layer(
     name: str, layer: nn.Module, x: Tensor, maps: dict[str, Tensor], scores: dict[str, Tensor]
 ) -> Tensor:
     """What one layer makes of `x`; its map, and its scores if it has any, go into the dictionaries."""
+    inner_maps: dict[str, Tensor] = {}
+    inner_scores: dict[str, Tensor] = {}
     if isinstance(layer, Stages) or is_plain_sequence(layer):
-        x, inner_maps, inner_scores = layer.read(x) if isinstance(layer, Stages) else Stages.read(layer, x)
+        if isinstance(layer, Stages):
+            x, inner_maps, inner_scores = layer.read(x)
+        else:
+            x = _read_through(layer, x, inner_maps, inner_scores)
         maps.update({f"{name}.{key}": value for key, value in inner_maps.items()})
         scores.update({f"{name}.{key}": value for key, value in inner_scores.items()})
     elif matches_templates(layer):

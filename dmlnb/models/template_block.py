@@ -107,7 +107,7 @@ class TemplateBlock(nn.Module):
             raise ValueError(f"assignment: expected 'relu' or 'softmax', got {assignment!r}")
         require_finite(value_ratio=value_ratio)
         self.kind, self.value_ratio, self.zero_mean = assignment, value_ratio, zero_mean
-        self.reduce = nn.Identity()
+        self.reduce: nn.Module = nn.Identity()
         if reduced is not None:
             self.reduce = nn.Sequential(
                 nn.BatchNorm2d(channels),

@@ -4,13 +4,11 @@ One unknown number per image shifts all scores until the gates average to the wa
 find it to rounding, for every share in (0, 1] and scores of any spread; its derivative is implicit.
 """
 
-from numbers import Real
-
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from dmlnb._inputs import require_embeddings, traced, widest
+from dmlnb._inputs import is_real, require_embeddings, traced, widest
 
 MAX_STEPS = 100  # never met: 3 are usual, 7 the most that are needed; bisection alone would need about 60
 FIXED_STEPS = (
@@ -54,7 +52,7 @@ def as_mass(mass: float | Tensor, scores: Tensor) -> Tensor:
             got = f"{mass.dtype} {tuple(mass.shape)}"
             raise ValueError(f"mass: expected floating point of shape () or ({len(scores)},), got {got}")
         inside = traced() or bool(((mass > 0) & (mass <= 1)).all())
-    elif isinstance(mass, Real):
+    elif is_real(mass):
         inside = 0 < mass <= 1
         mass = torch.tensor(float(mass), dtype=torch.float64)
     else:

@@ -4,14 +4,13 @@ Average pooling gives each token the weight 1/n. Here learned prototypes say whi
 transport ships the share `mass` of the tokens, the cheapest ones, and the shipped mass is the weight.
 """
 
-from numbers import Real
-
 import torch
 from torch import Tensor, nn
 
 from dmlnb._inputs import (
     as_int,
     from_rank_0,
+    is_real,
     require_floats,
     require_map,
     require_not_negative,
@@ -61,6 +60,10 @@ class GeneralizedSumPooling(nn.Module):
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
 
+    memory: Tensor  # (memory_size, d)
+    filled: Tensor
+    ready: Tensor
+
     def __init__(
         self,
         dim: int,
@@ -76,7 +79,7 @@ class GeneralizedSumPooling(nn.Module):
         require_sizes(dim=dim, num_prototypes=num_prototypes)
         require_positive(power=power)
         require_not_negative(sharpness=sharpness)
-        if not isinstance(mass, Real) or not 0 < mass <= 1:
+        if not is_real(mass) or not 0 < mass <= 1:
             raise ValueError(f"mass: expected a share in (0, 1], got {mass}")
         if pooled not in ("mean", "gem"):
             raise ValueError(f"pooled: expected 'mean' or 'gem', got {pooled!r}")
@@ -85,7 +88,7 @@ class GeneralizedSumPooling(nn.Module):
             raise ValueError(
                 f"memory_size: expected 0 or at least {2 * num_prototypes} (2 m), got {memory_size}"
             )
-        self.mass = mass
+        self.mass: float = mass
         self.sharpness = sharpness
         self.pooled = pooled
         self.prototypes = nn.Parameter(nn.functional.normalize(torch.randn(num_prototypes, dim)))  # (m, d)

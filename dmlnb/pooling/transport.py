@@ -6,12 +6,11 @@ and the unknown shifts all scores until the gates average to the wanted share.
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_floats, require_not_negative, traced, wide
+from dmlnb._inputs import is_real, require_floats, require_not_negative, traced, wide
 from dmlnb.pooling.gates import as_mass, gates_of_mass
 
 
@@ -90,8 +89,12 @@ def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> T
     num_tokens = cost.shape[2]
     weights = gates / (num_tokens * as_mass(mass, scores)[:, None])  # (B, n)
     residual = (1 - gates) / num_tokens
-    narrow = (tensor.to(scores.dtype) for tensor in (gates, weights, residual, log_multiplier))
-    return TransportPlan(*narrow, iterations, cost.to(scores.dtype), sharpness)
+    gates, weights, residual, log_multiplier = (
+        tensor.to(scores.dtype) for tensor in (gates, weights, residual, log_multiplier)
+    )
+    return TransportPlan(
+        gates, weights, residual, log_multiplier, iterations, cost.to(scores.dtype), sharpness
+    )
 
 
 def token_scores(cost: Tensor, sharpness: float) -> Tensor:
@@ -99,7 +102,7 @@ def token_scores(cost: Tensor, sharpness: float) -> Tensor:
 
     Args, errors: as in `partial_transport`. float16 and bfloat16 costs give float32 scores.
     """
-    if not isinstance(sharpness, Real):
+    if not is_real(sharpness):
         raise TypeError(f"sharpness: expected a number, got {type(sharpness).__name__}")
     require_not_negative(sharpness=sharpness)
     require_floats(cost=cost)

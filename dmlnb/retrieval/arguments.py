@@ -10,7 +10,7 @@ from dmlnb._inputs import as_int, require_embeddings
 METRICS = ("cosine", "l2")
 
 
-def as_embeddings(embeddings, name: str = "embeddings", dim: int | None = None) -> Tensor:
+def as_embeddings(embeddings: object, name: str = "embeddings", dim: int | None = None) -> Tensor:
     """`(N, d)` finite floating point on the CPU, without gradient; accepts a tensor, an array or a list of rows."""
     embeddings = as_tensor(embeddings, name)
     require_embeddings(embeddings, name)
@@ -21,12 +21,12 @@ def as_embeddings(embeddings, name: str = "embeddings", dim: int | None = None) 
     return embeddings
 
 
-def as_labels(labels, num_rows: int, name: str = "labels") -> Tensor:
+def as_labels(labels: object, num_rows: int, name: str = "labels") -> Tensor:
     """`(num_rows,)` int64 on the CPU, >= 0; accepts integers of every width, as a tensor, an array or a list."""
     return _inputs.as_labels(as_tensor(labels, name), num_rows, name=name)
 
 
-def as_own(own, num_queries: int, num_rows: int) -> np.ndarray:
+def as_own(own: object, num_queries: int, num_rows: int) -> np.ndarray:
     """`(num_queries,)` int64: the gallery row that each query is itself, -1 for none."""
     own = as_tensor(own, "own")
     if own.shape != (num_queries,) or own.is_floating_point() or own.dtype == torch.bool:
@@ -39,7 +39,7 @@ def as_own(own, num_queries: int, num_rows: int) -> np.ndarray:
     return own
 
 
-def as_count(number, name: str, most: int | None = None) -> int:
+def as_count(number: int, name: str, most: int | None = None) -> int:
     """A whole number in 1 .. most, from one of Python or NumPy."""
     count = as_int(number, name)
     if most is not None and count > most:
@@ -53,7 +53,7 @@ def require_metric(metric: str) -> None:
         raise ValueError(f"metric: expected 'cosine' or 'l2', got {metric!r}")
 
 
-def as_tensor(values, name: str) -> Tensor:
+def as_tensor(values: object, name: str) -> Tensor:
     """A tensor on the CPU, without gradient, from a tensor, an array or a list of numbers."""
     if isinstance(values, Tensor):
         return values.detach().cpu()

@@ -3,6 +3,7 @@
 import os
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from dmlnb._files import load_tensors, save_tensors
@@ -32,7 +33,9 @@ class Index:
     Source: FAISS flat index [johnson2019faiss].
     """
 
-    def __init__(self, embeddings: Tensor, labels: Tensor | None = None, metric: str = "cosine"):
+    def __init__(
+        self, embeddings: Tensor | ArrayLike, labels: Tensor | ArrayLike | None = None, metric: str = "cosine"
+    ):
         require_metric(metric)
         self.metric = metric
         self.embeddings = as_embeddings(embeddings)
@@ -44,7 +47,12 @@ class Index:
         return len(self.embeddings)
 
     def search(
-        self, queries: Tensor, k: int = 8, *, own: Tensor | None = None, rerank: bool = False
+        self,
+        queries: Tensor | ArrayLike,
+        k: int = 8,
+        *,
+        own: Tensor | ArrayLike | None = None,
+        rerank: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """The k nearest rows of each query, equal ones by their number.
 
@@ -73,7 +81,7 @@ class Index:
         rows, scores = self._search(queries, k, own)
         return torch.from_numpy(scores), torch.from_numpy(rows)
 
-    def add(self, embeddings: Tensor, labels: Tensor | None = None) -> None:
+    def add(self, embeddings: Tensor | ArrayLike, labels: Tensor | ArrayLike | None = None) -> None:
         """Put rows behind those that are there; takes the time of building the index anew.
 
         Raises:
@@ -84,9 +92,9 @@ class Index:
         more = as_embeddings(embeddings, dim=self.embeddings.shape[1])
         dtype = torch.promote_types(more.dtype, self.embeddings.dtype)
         rows = torch.cat([self.embeddings.to(dtype), more.to(dtype)])
-        if labels is not None:
+        if labels is not None and self.labels is not None:
             labels = torch.cat([self.labels, as_labels(labels, len(more))])
-        self.__init__(rows, labels, self.metric)
+        vars(self).update(vars(Index(rows, labels, self.metric)))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write embeddings, labels and metric to one safetensors file, in one step.

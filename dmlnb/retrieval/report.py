@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from dmlnb.retrieval.arguments import as_count, as_embeddings, as_labels, as_own, require_metric
@@ -38,12 +39,12 @@ class RetrievalReport:
 
 
 def nearest(
-    queries: Tensor,
-    gallery: Tensor | None = None,
+    queries: Tensor | ArrayLike,
+    gallery: Tensor | ArrayLike | None = None,
     *,
     k: int = 8,
     metric: str = "cosine",
-    own: Tensor | None = None,
+    own: Tensor | ArrayLike | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The k nearest neighbours of each query, exactly: in the order of float64, equal ones by their index.
 
@@ -71,14 +72,14 @@ def nearest(
 
 
 def evaluate(
-    embeddings: Tensor,
-    labels: Tensor,
+    embeddings: Tensor | ArrayLike,
+    labels: Tensor | ArrayLike,
     *,
-    gallery: Tensor | None = None,
-    gallery_labels: Tensor | None = None,
+    gallery: Tensor | ArrayLike | None = None,
+    gallery_labels: Tensor | ArrayLike | None = None,
     ks: Sequence[int] = (1, 2, 4, 8),
     metric: str = "cosine",
-    own: Tensor | None = None,
+    own: Tensor | ArrayLike | None = None,
 ) -> RetrievalReport:
     """Measure retrieval: every embedding is a query, against all others or against a gallery.
 
@@ -155,7 +156,9 @@ def evaluate(
     )
 
 
-def _sides(queries, gallery, own, metric: str, name: str) -> tuple[Tensor, Tensor, np.ndarray | None]:
+def _sides(
+    queries: object, gallery: object, own: object, metric: str, name: str
+) -> tuple[Tensor, Tensor, np.ndarray | None]:
     """Queries, gallery and the gallery row that each query is, checked; without a gallery the queries are it."""
     require_metric(metric)
     queries = as_embeddings(queries, name)

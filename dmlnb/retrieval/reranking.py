@@ -5,22 +5,27 @@ they share. Queries do not see each other, so an answer does not depend on what 
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from dmlnb._inputs import require_shares
 from dmlnb.retrieval.arguments import as_count, as_embeddings, as_own
 from dmlnb.retrieval.search import ExactSearch
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 
 def rerank(
-    queries: Tensor,
-    gallery: Tensor,
+    queries: Tensor | ArrayLike,
+    gallery: Tensor | ArrayLike,
     *,
     k: int = 8,
-    own: Tensor | None = None,
+    own: Tensor | ArrayLike | None = None,
     neighbours: int = 20,
     expansion: int = 6,
     weight: float = 0.3,
@@ -94,10 +99,10 @@ class ReciprocalGraph:
 
     def __call__(
         self,
-        queries: Tensor,
+        queries: Tensor | ArrayLike,
         k: int,
         *,
-        own: Tensor | None = None,
+        own: Tensor | ArrayLike | None = None,
         weight: float = 0.3,
         candidates: int = 100,
     ) -> tuple[Tensor, Tensor]:
@@ -128,9 +133,10 @@ class ReciprocalGraph:
         total = np.asarray(vectors.sum(axis=1)) + 1  # of V_q, which may be empty, and of V_g
         score = (1 - weight) * shared / (total - shared) + weight * cosine
         order = np.argsort(-score, axis=1, kind="stable")[:, :k]
-        return tuple(torch.from_numpy(np.take_along_axis(a, order, axis=1)) for a in (found, score))
+        best = lambda a: torch.from_numpy(np.take_along_axis(a, order, axis=1))
+        return best(found), best(score)
 
-    def _vectors(self, rows: Tensor, mutual):
+    def _vectors(self, rows: Tensor, mutual: "csr_matrix") -> "csr_matrix":
         """V before averaging: the extended reciprocal sets of `rows`, weighed by distance, each summing to 1."""
         core_size = np.asarray(self.core.sum(axis=1)).ravel()
         overlap = (mutual @ self.core.T).multiply(mutual).tocsr()  # |R(x, k) and R(h, k/2)| for h in R(x, k)
@@ -146,7 +152,7 @@ class ReciprocalGraph:
             members.data[part] = near / max(near.sum(), 1e-300)
         return members
 
-    def _average(self, vectors, itself, found: np.ndarray):
+    def _average(self, vectors: "csr_matrix", itself: "csr_matrix | None", found: np.ndarray) -> "csr_matrix":
         """V of x averaged with those of its nearest rows; `itself` tells gallery rows from queries."""
         count = self.expansion - 1
         if count == 0:
@@ -157,7 +163,7 @@ class ReciprocalGraph:
         ).tocsr()
 
 
-def _table(columns: np.ndarray, values: np.ndarray, width: int):
+def _table(columns: np.ndarray, values: np.ndarray, width: int) -> "csr_matrix":
     """A sparse (N, width) table with `values` (N, k) in the `columns` (N, k) of each line."""
     from scipy.sparse import csr_matrix
 

@@ -15,6 +15,8 @@ Neighbours whose intervals D ± E meet are measured again, in float64 and from d
 many rows, all distances to it are computed in float64, block by block. No N x N matrix is ever formed.
 """
 
+from typing import Any
+
 import numpy as np
 from torch import Tensor
 
@@ -57,27 +59,27 @@ class ExactSearch:
         self.rounding = (
             16 * _EPS / self.scale if metric == "cosine" else 0.0
         )  # of unit vectors, in this scale
-        self._faiss = None
+        self._faiss: Any = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __call__(
         self, queries: Tensor, k: int, own: np.ndarray | None = None, *, scores: bool = True
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest rows of each query; equal ones by their number.
 
         Args:
             queries: `(Q, d)`.
             k: 1 .. N, or N - 1 with `own`.
             own: `(Q,)` int64, the row that the query is itself, which is left out; -1 for none.
-            scores: whether they are wanted too.
+            scores: whether they are wanted too; if not, an array `(Q, 0)` stands for them.
 
         Returns:
             `(Q, k)` int64 rows, nearest first, and `(Q, k)` float64 cosines or squared distances.
         """
         found = np.empty((len(queries), k), dtype=np.int64)
-        squares = np.empty((len(queries), k)) if scores else None
+        squares = np.empty((len(queries), k if scores else 0))
         width = k + (own is not None) + 4 + k // 8  # candidates asked for
         step = max(1, min(4096, _BLOCK // (len(self) if self._all_needed(width) else width)))
         for start in range(0, len(queries), step):
@@ -112,7 +114,9 @@ class ExactSearch:
             q = np.hstack([q, np.zeros((len(q), 1))])
         return (q - self.origin) / self.scale
 
-    def _nearest(self, q, own, k, width, scores) -> tuple[np.ndarray, np.ndarray]:
+    def _nearest(
+        self, q: np.ndarray, own: np.ndarray | None, k: int, width: int, scores: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest of `width` candidate rows for points q, and squared distances (exact only with `scores`)."""
         everything = self._all_needed(width)
         size = np.sqrt(np.einsum("qd,qd->q", q, q))[:, None]  # (Q, 1)

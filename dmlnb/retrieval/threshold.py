@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from dmlnb._inputs import require_positive
@@ -25,7 +26,11 @@ class Threshold(NamedTuple):
 
 
 def choose_threshold(
-    scores: Tensor, correct: Tensor, precision: float = 0.95, *, metric: str = "cosine"
+    scores: Tensor | ArrayLike,
+    correct: Tensor | ArrayLike,
+    precision: float = 0.95,
+    *,
+    metric: str = "cosine",
 ) -> Threshold:
     """The cut-off that answers most queries while the wanted share of its answers is right.
 

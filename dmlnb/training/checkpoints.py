@@ -133,7 +133,12 @@ def read_checkpoint(
     return Saved(states["net"], states["loss"], numbered, states["best"], history)
 
 
-def restore(saved: Saved, net: nn.Module, loss: Callable | None = None, optimizer=None) -> None:
+def restore(
+    saved: Saved,
+    net: nn.Module,
+    loss: Callable | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> None:
     """Put what `read_checkpoint` returned for these objects into them."""
     net.load_state_dict(saved.net)
     if (module := loss_module(loss, net)) is not None:

@@ -28,7 +28,9 @@ def require_state(path: Path, name: str, wanted: State, found: State) -> None:
             raise ValueError(f"path: {path} holds another {name} than the one given: {shapes}")
 
 
-def require_optimizer(path: Path, optimizer, states: dict[int, State], saved_by: str | None) -> None:
+def require_optimizer(
+    path: Path, optimizer: torch.optim.Optimizer, states: dict[int, State], saved_by: str | None
+) -> None:
     """Raise ValueError unless the state is of such an optimiser, of as many parameters of the same shapes."""
     own = type(optimizer).__name__
     names = {name for state in states.values() for name in state}

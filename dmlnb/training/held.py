@@ -136,5 +136,5 @@ def _outside(part: nn.Module | nn.Parameter, inside: set[int]) -> list[nn.Module
         return []
     if isinstance(part, nn.Parameter) or not any(id(p) in inside for p in part.parameters()):
         return [part]
-    pieces = [*part.parameters(recurse=False), *part.children()]
+    pieces: list[nn.Module | nn.Parameter] = [*part.parameters(recurse=False), *part.children()]
     return [rest for piece in pieces for rest in _outside(piece, inside)]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from tqdm.auto import tqdm
 from dmlnb._inputs import a_weight
 from dmlnb.data import augment as default_augment
 from dmlnb.data import to_float
-from dmlnb.data.loading import load_batches
+from dmlnb.data.loading import Images, load_batches
 from dmlnb.training.checkpoints import put_back, read_checkpoint, restore, save_checkpoint, snapshot
 from dmlnb.training.held import loss_module, require_all_trained
 from dmlnb.training.optimizer import hold_then_linear, make_optimizer
@@ -26,9 +27,9 @@ from dmlnb.training.stamps import describe_run
 
 
 def train(
-    net: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    images: object,
+    net: nn.Module | Callable[[Tensor], Any],
+    loss: Callable[[Any, Tensor], Tensor],
+    images: Images,
     labels: Tensor | None,
     batches: Sequence[Tensor],
     *,
@@ -116,7 +117,9 @@ def train(
         learning_rate=learning_rate, proxy_factor=proxy_factor, weight_decay=weight_decay, warmup=warmup, clip=clip,
         workers=workers, validate_every=validate_every, checkpoint_every=checkpoint_every,
     )  # fmt: skip
-    if augment == "letters":
+    if isinstance(augment, str):
+        if augment != "letters":
+            raise ValueError(f"augment: expected 'letters', a function or None, got {augment!r}")
         augment = default_augment if isinstance(images, Tensor) else None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     learned = loss_module(loss, net)  # what of the loss is trained and saved
@@ -144,7 +147,7 @@ def train(
         checkpoint.parent.mkdir(parents=True, exist_ok=True)  # known before step 0 if it cannot be
 
     # From here on things change: network and loss move, and take up the state of the checkpoint.
-    net.to(device, memory_format=torch.channels_last)
+    net.to(device).to(memory_format=torch.channels_last)
     if learned is not None:
         learned.to(device)
     if saved is not None:

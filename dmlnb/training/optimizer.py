@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -100,7 +101,7 @@ def make_optimizer(
     for name in learned:
         fitting = [prefix for prefix in rates if fits(name, prefix)]
         factor_of[name] = rates[max(fitting, key=len)] if fitting else 1.0
-    groups = []
+    groups: list[dict[str, Any]] = []
     for factor in dict.fromkeys(factor_of.values()):
         own = [p for name, p in learned.items() if factor_of[name] == factor]
         base = {"base_lr": learning_rate * factor}

@@ -2,16 +2,16 @@
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from dmlnb._inputs import as_vector, require_labels, require_not_negative, require_positive
-from dmlnb.data.loading import reads_batches, require_images
+from dmlnb.data.loading import Images, reads_batches, require_images
 
 
-def require_data(images: object, labels: object) -> tuple[object, Tensor | None]:
+def require_data(images: object, labels: object) -> tuple[Images, Tensor | None]:
     """Images as they can be read, and their labels as int64, or None where the items of a Dataset bring them."""
     images = require_images(images)
     labels = getattr(images, "labels", None) if labels is None else labels
@@ -32,8 +32,16 @@ def require_data(images: object, labels: object) -> tuple[object, Tensor | None]
 
 
 def require_settings(
-    steps: int, stop_at: int | None, seed: int, *, validate, keep_best, renew, clip, **numbers
-):
+    steps: int,
+    stop_at: int | None,
+    seed: int,
+    *,
+    validate: Callable | None,
+    keep_best: str | None,
+    renew: str | None,
+    clip: float | None,
+    **numbers: float,
+) -> tuple[int, int, int]:
     """Raise ValueError for a setting out of its range; returns the steps, the step to leave after, and the seed."""
     whole = {
         "warmup": 0,

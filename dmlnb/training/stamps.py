@@ -4,14 +4,14 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dmlnb.data.loading import index_of, reads_batches
+from dmlnb.data.loading import Images, index_of, reads_batches
 from dmlnb.training.held import loss_module
 
 SAMPLES = 16  # images that are looked at to tell one data set from another
@@ -20,7 +20,7 @@ SAMPLES = 16  # images that are looked at to tell one data set from another
 def describe_run(
     net: nn.Module,
     loss: Callable,
-    images: object,
+    images: Images,
     labels: Tensor | None,
     batches: Sequence[Tensor],
     settings: Mapping[str, object],
@@ -35,7 +35,7 @@ def describe_run(
         A dict that JSON can hold: the settings; the data's size, with digests of labels, batches and some images; class
         and plain attributes of each module of network and loss.
     """
-    data = {
+    data: dict[str, object] = {
         "images": f"{len(images)} of shape {tuple(images.shape[1:])}"
         if hasattr(images, "shape")
         else len(images)
@@ -63,13 +63,13 @@ def difference(there: dict, here: dict) -> str:
     return "; ".join(words) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def digest(tensors) -> str:
+def digest(tensors: Iterable[Tensor]) -> str:
     """Twelve hexadecimal digits of shapes, dtypes and values."""
     found = hashlib.sha256()
     for tensor in tensors:
         flat = tensor.detach().cpu().contiguous()
         found.update(f"{tuple(flat.shape)} {flat.dtype}".encode())
-        found.update(flat.reshape(-1).view(torch.uint8).numpy())
+        found.update(flat.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()[:12]
 
 
@@ -94,10 +94,10 @@ def _structure(name: str, module: nn.Module | None) -> dict[str, str]:
     found = {}
     for path, part in module.named_modules() if module is not None else ():
         plain = {k: v for k, v in vars(part).items() if not k.startswith("_") and k != "training"}
-        plain = [
+        words = [
             f"{k}={v}" for k, v in plain.items() if isinstance(v, str | bool | int | float | None | tuple)
         ]
-        plain += [str(p.dtype) for p in [*part.parameters(recurse=False)][:1]]
-        text = f"{type(part).__name__}({', '.join(text for text in plain if ' at 0x' not in text)})"
+        words += [str(p.dtype) for p in [*part.parameters(recurse=False)][:1]]
+        text = f"{type(part).__name__}({', '.join(text for text in words if ' at 0x' not in text)})"
         found[f"{name}.{path}".rstrip(".")] = text
     return found

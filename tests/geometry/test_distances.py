@@ -128,7 +128,11 @@ def test_first_and_second_derivatives(monkeypatch, by_product):
         (lambda x: pairwise_distances(x, x)[:, off], (a,)),
     ):
         assert torch.autograd.gradcheck(function, inputs)
-        assert torch.autograd.gradgradcheck(function, inputs)
+        try:
+            assert torch.autograd.gradgradcheck(function, inputs)
+        except NotImplementedError as error:
+            assert not by_product  # that one has steps of our own
+            pytest.skip(f"torch {torch.__version__}: {error}")
 
 
 def test_distances_under_torch_func_and_export():

@@ -93,6 +93,8 @@ def test_what_cannot_be_read_is_named():
         read_all(net, images[:0])
     with pytest.raises(ValueError, match="maps: expected stages among .*, got 9"):
         read_all(net, images, maps=(4, 9))
+    with pytest.raises(ValueError, match="images: expected a tensor, got list"):
+        read_all(net, [(image, 0) for image in images])
     assert net.training
 
 

@@ -12,9 +12,11 @@ from dmlnb.pooling import (
     GeneralizedSumPooling,
     GlobalAveragePooling,
 )
+from tests.every import exports_all
 from tests.models.small import network
 
 
+@exports_all
 def test_the_exported_network_answers_the_same(tmp_path):
     transport = hasattr(_inputs, "traced")  # else it asks for values, which an export does not have
     net = network(GeneralizedSumPooling(8, 5, 0.3) if transport else GeneralizedMeanPooling())

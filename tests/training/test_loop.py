@@ -72,6 +72,8 @@ def test_bad_input_is_named(data):
         train(net, loss, images, labels[:-1], batches, progress=False)
     with pytest.raises(ValueError, match="batches"):
         train(net, loss, images, labels, [], progress=False)
+    with pytest.raises(ValueError, match="augment: expected 'letters', a function or None, got 'digits'"):
+        train(*make(), *data, augment="digits", progress=False)
     with pytest.raises(FloatingPointError, match="step 0"):
         train(net, lambda e, y: e.sum() * math.nan, images, labels, batches, progress=False)
 

@@ -7,14 +7,14 @@ and Lao. Every image is a function of (seed, letter, repetition), so a smaller s
     python -m dmlnb.data.glyphs build        # remakes data/glyphs.npz from matplotlib's typefaces
 """
 
-from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from dmlnb._inputs import require_shares
+from dmlnb._inputs import is_whole, require_shares
 from dmlnb.data.glyph_masters import BOX, FILL, SCRIPTS, load_masters
 
 PER_CLASS = {"train": 100, "validation": 30, "test": 20}
@@ -66,6 +66,12 @@ class Glyphs(torch.utils.data.Dataset):
     Taught in notebook 00.
     """
 
+    images: Tensor
+    labels: Tensor
+    masks: Tensor
+    class_names: list[str]
+    scripts: list[str]
+
     def __init__(
         self,
         split: str = "train",
@@ -85,24 +91,16 @@ class Glyphs(torch.utils.data.Dataset):
             raise ValueError(f"scripts: expected some of {', '.join(SCRIPTS[split])}, got {scripts}")
         if size not in (32, 48, 64):
             raise ValueError(f"size: expected 32, 48 or 64, got {size}")
-        ends = (
-            (clutter, clutter)
-            if isinstance(clutter, Integral)
-            else tuple(clutter)
-            if np.iterable(clutter)
-            else ()
+        ends: Any = (
+            (clutter, clutter) if is_whole(clutter) else tuple(clutter) if np.iterable(clutter) else ()
         )
-        if (
-            len(ends) != 2
-            or not all(isinstance(end, Integral) for end in ends)
-            or not 0 <= ends[0] <= ends[1] <= 32
-        ):
+        if len(ends) != 2 or not all(is_whole(end) for end in ends) or not 0 <= ends[0] <= ends[1] <= 32:
             raise ValueError(f"clutter: expected a whole number or range within 0 .. 32, got {clutter}")
         require_shares(noise=noise)
         per_class = PER_CLASS[split] if per_class is None else per_class
-        if not (isinstance(per_class, Integral) and 1 <= per_class <= 65536):
+        if not (is_whole(per_class) and 1 <= per_class <= 65536):
             raise ValueError(f"per_class: expected a whole number 1 .. 65536, got {per_class}")
-        if not (isinstance(seed, Integral) and seed >= 0):
+        if not (is_whole(seed) and seed >= 0):
             raise ValueError(f"seed: expected a whole number >= 0, got {seed}")
         size, low, high, per_class, seed = map(int, (size, *ends, per_class, seed))
         self.split, self.size, self.return_mask = split, size, return_mask
@@ -135,7 +133,9 @@ class Glyphs(torch.utils.data.Dataset):
         return (*sample, self.masks[index]) if self.return_mask else sample
 
 
-def _render(rasters: Tensor, seed: int, keys: np.ndarray, size: int, clutter: tuple[int, int], noise: float):
+def _render(
+    rasters: Tensor, seed: int, keys: np.ndarray, size: int, clutter: tuple[int, int], noise: float
+) -> tuple[Tensor, Tensor]:
     """A chunk of images `(B, 1, S, S)` uint8 and masks `(B, S, S)`, from masters `(B, 40, 40)` uint8."""
     number = len(keys)
     u = torch.from_numpy(uniform(seed, keys, 8, stream=1)).float()
