@@ -9,13 +9,14 @@ The vectors are averaged ImageNet maps (`studies.photographs`) of each photograp
 """
 
 import sys
+from functools import partial
 
 from studies import transferred
 from studies.photographs import SETTINGS, averaged, mirrored_train
 
-WORLD = transferred.World(
-    "birds_transfer", averaged, mirrored_train, dims=(128, 64, 32, 16, 8), steps=200
-)
+WORLD = transferred.World("birds_transfer", averaged, mirrored_train, dims=(128, 64, 32, 16, 8), steps=200)
+
+run = partial(transferred.run, WORLD)
 
 if __name__ == "__main__":
-    transferred.main(WORLD, SETTINGS, sys.argv[1:] == ["search"])
+    transferred.main(WORLD, SETTINGS, sys.argv[1:] == ["search"], run)

@@ -2,7 +2,7 @@
 
 Source and targets begin with the same independent pretraining, whose averaged features of each training image and of a
 second view of it are kept. Both are heads with a hidden layer, so no target can copy its source by linear algebra.
-Every network sees as many images: batches of 40 classes x 2 images x 2 views. Names are "size: method":
+Every network sees as many images: batches of classes x 2 images x 2 views. Names are "size: method":
 
 128-d, 64-d, ..   the source's hidden layer, with that many dimensions; the first is the source's own size
 small             a hidden layer an eighth as wide, with as many dimensions as the source
@@ -15,7 +15,7 @@ plain distances are searched by distance, all others by cosine. Attention transf
 averaged feature has none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ class World(NamedTuple):
     dims: tuple[int, ...]  # the source's own first
     steps: int
     classes: int = 40  # in a batch
+    rates: tuple[float, ...] = RATES
 
     def sizes(self) -> list[str]:
         return [*(f"{dim}-d" for dim in self.dims), "small"]
@@ -182,8 +183,8 @@ def get_source(world: World, seed: int) -> tuple[EmbeddingNet, dict]:
     return learn(world, "from scratch", world.sizes()[0], *settings, seed, None)
 
 
-def tries(arm: str) -> list[str]:
-    return searched.tries(arm, RATES, SIGMAS if "relaxed" in arm else DECAYS)
+def tries(world: World, arm: str) -> list[str]:
+    return searched.tries(arm, world.rates, SIGMAS if "relaxed" in arm else DECAYS)
 
 
 def search(world: World, method: str, seed: int) -> dict:
@@ -212,8 +213,6 @@ def run(world: World, method: str, seed: int) -> dict:
     scores = lambda net, metric="cosine": (
         measure(net, maps, labels, "test", metric) | measure(net, maps, labels, "validation", metric)
     )
-    if name == "untrained":
-        return scores(nn.Flatten())
     if name in ("source", "principal axes"):
         net, kept = get_source(world, seed)
         if name == "principal axes":
@@ -225,14 +224,25 @@ def run(world: World, method: str, seed: int) -> dict:
     return scores(net, metric_of(name)) | kept | {"rate": rate, "own": own}
 
 
-def main(world: World, settings: dict, searching: bool, more: tuple[str, ...] = ()) -> None:
-    """Search the settings, or run all arms and save them; `more` are a world's own arms."""
+def main(
+    world: World,
+    settings: dict,
+    searching: bool,
+    run: Callable[[str, int], dict],
+    more: Sequence[str] = (),
+) -> None:
+    """Search the settings, or run all arms and save them; `more` are a world's own rows."""
     if searching:
         find = partial(search, world)
-        collect(f"{world.name}_source", find, tries(SOURCE), [SEARCH_SEED])
-        collect(f"{world.name}_search", find, [t for arm in world.searched() for t in tries(arm)], [SEARCH_SEED])
+        collect(f"{world.name}_source", find, tries(world, SOURCE), [SEARCH_SEED])
+        collect(
+            f"{world.name}_search",
+            find,
+            [t for arm in world.searched() for t in tries(world, arm)],
+            [SEARCH_SEED],
+        )
         return
-    runs = collect(world.name, partial(run, world), [SOURCE, *world.arms(), *world.controls(), *more], SEEDS)
+    runs = collect(world.name, run, [SOURCE, *world.arms(), *world.controls(), *more], SEEDS)
     shared = {
         "heads": f"averaged features, hidden layer of {HIDDEN} (small: {HIDDEN // 8}), embedding",
         "steps": f"{world.steps} of {world.classes} classes x 2 images x 2 views, source and targets alike",
