@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from dmlnb.data import ClassBatches, Glyphs, augment, to_float
 from dmlnb.models import EmbeddingNet, read_all, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
-from dmlnb.training import train
+from dmlnb.training import load_checkpoint, train
 from studies import stored, transferred
 from studies.photographs import EVERY, Split, measure
 
@@ -37,15 +37,27 @@ def letters(split: str) -> Glyphs:
 @lru_cache
 def pretrained() -> EmbeddingNet:
     """A network that names Latin letters; trained once, then read from its file."""
-    data = Glyphs("train", scripts=("Latin",))
+    number = Glyphs("train", scripts=("Latin",), per_class=1).num_classes
     torch.manual_seed(0)
-    # its embeddings are logits
-    net = EmbeddingNet(small_resnet(widths=WIDTHS), GlobalAveragePooling(), data.num_classes)
-    batches = ClassBatches(data.labels, 40, 2, PRETRAINING, seed=0)
+    net = EmbeddingNet(
+        small_resnet(widths=WIDTHS), GlobalAveragePooling(), number
+    )  # its embeddings are logits
     file = stored.FINISHED / "letters_transfer_start.safetensors"
-    train(
-        net, cross_entropy, data.images, data.labels, batches, checkpoint=file, device="cpu", progress=False
-    )
+    if file.exists():
+        load_checkpoint(file, net)
+    else:
+        data = Glyphs("train", scripts=("Latin",))
+        train(
+            net,
+            cross_entropy,
+            data.images,
+            data.labels,
+            ClassBatches(data.labels, 40, 2, PRETRAINING, seed=0),
+            checkpoint=file,
+            checkpoint_every=PRETRAINING,
+            device="cpu",
+            progress=False,
+        )
     return net.eval()
 
 
