@@ -5,12 +5,10 @@ from dmlnb.course.recipes.bags import bag_baseline
 from dmlnb.course.recipes.glyphs import glyph_baseline
 from dmlnb.course.recipes.kept import kept
 from dmlnb.course.recipes.letters import train_letters
-from dmlnb.course.recipes.transfer import glyph_transfer
 
 __all__ = [
     "bag_baseline",
     "glyph_baseline",
-    "glyph_transfer",
     "glyph_with_attributes",
     "kept",
     "train_letters",
