@@ -26,13 +26,15 @@ def ranks() -> tuple[int, int]:
 @torch.no_grad()
 def from_rank_0(*tensors: Tensor) -> None:
     """Give the tensors, in place, the values of rank 0, where several processes train together; all must call it."""
-    if ranks()[1] == 1:
-        return
-    for tensor in tensors:
-        whole = tensor.detach().contiguous()  # a copy for other layouts, such as channels_last
+    kinds: dict[tuple, list[Tensor]] = {}
+    for tensor in tensors if ranks()[1] > 1 else ():
+        kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+    for alike in kinds.values():  # one message for each dtype
+        flat = torch.cat([tensor.reshape(-1) for tensor in alike])
         with answered():
-            dist.broadcast(whole, src=0)
-        tensor.copy_(whole)
+            dist.broadcast(flat, src=0)
+        for tensor, values in zip(alike, flat.split([t.numel() for t in alike]), strict=True):
+            tensor.copy_(values.view(tensor.shape))
 
 
 @torch.no_grad()

@@ -21,13 +21,15 @@ class Ended(NamedTuple):
     code: int
 
 
-def together(job, folder, *given, size: int = 2, seconds: float = SECONDS) -> list[Ended]:
-    """Fork processes that call `job(rank, *given)`, and wait for them."""
+def together(
+    job, folder, *given, size: int = 2, seconds: float = SECONDS, minutes: float = 0.5
+) -> list[Ended]:
+    """Fork processes that call `job(rank, *given)`, and wait for them; `minutes` as for `start`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = torch.multiprocessing.get_context("fork")
-    targets = [(rank, size, port, str(folder), job, given) for rank in range(size)]
+    targets = [(rank, size, port, str(folder), minutes, job, given) for rank in range(size)]
     processes = [context.Process(target=_one, args=target) for target in targets]
     for process in processes:
         process.start()
@@ -46,14 +48,14 @@ def together(job, folder, *given, size: int = 2, seconds: float = SECONDS) -> li
     return found
 
 
-def _one(rank, size, port, folder, job, given):
+def _one(rank, size, port, folder, minutes, job, given):
     torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     with open(os.path.join(folder, f"{rank}.txt"), "w", encoding="utf-8") as said:
         os.dup2(said.fileno(), 2)
         try:
-            assert distributed.start(minutes=0.5) == (rank, size)
+            assert distributed.start(minutes) == (rank, size)
             torch.save(job(rank, *given), os.path.join(folder, f"{rank}.pt"))
         except Exception as error:
             said.write(traceback.format_exception_only(error)[-1].strip())

@@ -56,8 +56,9 @@ def start(minutes: float = 30.0) -> tuple[int, int]:
                 f"environment: expected {', '.join(VARIABLES)}, got none for {', '.join(missing)}; "
                 "start the program with torchrun, or unset the others"
             )
-        if int(os.environ["WORLD_SIZE"]) > 1:
-            gpus, number = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
+        number, size = (_whole(name) for name in ("LOCAL_RANK", "WORLD_SIZE"))
+        if size > 1:
+            gpus = torch.cuda.device_count()
             if gpus and number >= gpus:
                 raise ValueError(f"LOCAL_RANK: expected at most {gpus} processes, one per GPU, got {number}")
             if gpus:
@@ -66,6 +67,13 @@ def start(minutes: float = 30.0) -> tuple[int, int]:
                 backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
                 dist.init_process_group(backend, timeout=timedelta(minutes=minutes))
     return ranks()
+
+
+def _whole(name: str) -> int:
+    text = os.environ[name].strip()
+    if not text.isdecimal():
+        raise ValueError(f"{name}: expected a whole number, got {text!r}")
+    return int(text)
 
 
 def part_of(number: int) -> Tensor:
@@ -223,7 +231,7 @@ def own_draws() -> Iterator[None]:
         yield
         return
     with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
-        torch.manual_seed(torch.initial_seed() + (rank << 44))
+        torch.manual_seed((torch.initial_seed() + 2_654_435_769 * rank) % 2**63)  # rank 0 as alone
         yield
 
 

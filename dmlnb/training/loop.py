@@ -146,7 +146,8 @@ def train(
             "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
             "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
             "keep_best": keep_best, "renew": renew,
-            "schedule": None if schedule is hold_then_linear else schedule, "processes": None if size == 1 else size,
+            "schedule": None if schedule is hold_then_linear else schedule,
+            "torchrun": f"{size} processes" if size > 1 else None,
         })  # fmt: skip
     if size > 1:
         distributed.require_alike(run, batches, len(images))

@@ -3,27 +3,35 @@
 import os
 import signal
 import time
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from dmlnb import losses
 from dmlnb._ranks import ranks
 from dmlnb.data import ClassBatches
 from dmlnb.distill import Codebook, DecisionTemplates, LetKDLoss
-from dmlnb.models import Beside, EmbeddingNet, KDLayer, StagedClassifier, Stages, TemplateBlock, small_resnet
+from dmlnb.models import (
+    Beside,
+    EmbeddingNet,
+    KDLayer,
+    StagedClassifier,
+    Stages,
+    TemplateBlock,
+    embed,
+    small_resnet,
+)
 from dmlnb.pooling import (
     GeneralizedMeanPooling,
     GeneralizedSumPooling,
     GlobalAveragePooling,
     HistogramPooling,
 )
-from dmlnb.training import distributed, train
+from dmlnb.training import distributed, load_checkpoint, train
 from dmlnb.training.loop import make_optimizer
-from tests.processes import together
+from tests.processes import SECONDS, together
 
 STEPS, C, D, WIDTHS = 5, 6, 5, (4, 4, 6, 8)
 fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -37,7 +45,7 @@ LABELS = torch.arange(C).repeat_interleave(6)
 IMAGES = draw(len(LABELS), 1, 16, 16) + draw(C, 1, 16, 16, seed=1)[LABELS]
 
 
-# --- every family of losses, as (what is called, loss, options of train) ----------------------------------------------
+# --- every family of losses, as (what is called, loss, options of train) --------------------------------------------
 
 
 def embedding(pooling=None, **options):
@@ -104,12 +112,6 @@ def templates():
     return net.read, losses.TemplateSupervision(losses.contrastive_loss), {}
 
 
-def dropped():
-    """Random draws in the network differ between one process and two; what is drawn in the loss does not."""
-    net = nn.Sequential(nn.Dropout(0.5), embedding())
-    return net, losses.contrastive_loss, {}
-
-
 FAMILIES = {
     "contrastive": partial(pairs, losses.contrastive_loss),
     "cosine contrastive": partial(pairs, losses.cosine_contrastive_loss),
@@ -142,7 +144,7 @@ def sgd(net, loss, *, learning_rate, **options):
     return torch.optim.SGD(kept, lr=0.05)
 
 
-def trained(family, patch=True, **options):
+def trained(family, images=IMAGES, labels=LABELS, **options):
     """Parameters and buffers of network and loss after five steps of training, and the losses."""
     torch.manual_seed(100)
     called, loss, own = FAMILIES[family]()
@@ -152,30 +154,20 @@ def trained(family, patch=True, **options):
     if ranks()[0]:  # the ranks begin differently: all take what rank 0 has
         for parameter in net.parameters():
             parameter.data += 1
-    batches = ClassBatches(LABELS, 4, 3, STEPS, seed=2)
-    with pytest.MonkeyPatch.context() as m:
-        m.setattr("dmlnb.training.loop.make_optimizer", sgd)
-        history = train(
-            called, loss, IMAGES, LABELS, batches, augment=None, progress=False, device="cpu", **own | options
-        )
-    parts = {"network": net} | ({"loss": loss} if isinstance(loss, nn.Module) else {})
-    state = {
-        f"{name}.{key}": value.double() for name, part in parts.items() for key, value in part.state_dict().items()
-    }
+    options = {"augment": None, "batches": ClassBatches(LABELS, 4, 3, STEPS, seed=2)} | own | options
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dmlnb.training.loop.make_optimizer", sgd)
+        history = train(called, loss, images, labels, progress=False, device="cpu", **options)
+    state = {f"network.{key}": value.double() for key, value in net.state_dict().items()}
+    if isinstance(loss, nn.Module):
+        state |= {f"loss.{key}": value.double() for key, value in loss.state_dict().items()}
     return state, [entry["loss"] for entry in history]
 
 
-def differences(one, two) -> dict[str, float]:
-    """The largest difference of two states, for the network and for the loss."""
-    assert one.keys() == two.keys()
-    gaps = {key: (one[key] - two[key]).abs().max().item() for key in one if one[key].numel()}
-    return {part: max([gap for key, gap in gaps.items() if key.startswith(part)], default=0.0) for part in PARTS}
+# --- what else two processes are asked ------------------------------------------------------------------------------
 
 
-# --- what else two processes are asked, each in the processes that train the families ---------------------------------
-
-
-class Squares(torch.utils.data.Dataset):
+class Noisy(torch.utils.data.Dataset):
     """Images whose transform draws from the global generator."""
 
     def __len__(self):
@@ -185,64 +177,285 @@ class Squares(torch.utils.data.Dataset):
         return IMAGES[index] + 0.1 * torch.randn(1, 16, 16), int(LABELS[index])
 
 
-def trained_on(images, labels, **options):
-    """A network's weights after five steps of the plain loop, AdamW and all."""
-    torch.manual_seed(0)
-    net, loss = embedding(), losses.ProxyAnchorLoss(C, D)
-    batches = ClassBatches(LABELS, 4, 3, STEPS, seed=2)
-    train(net, loss, images, labels, batches, progress=False, device="cpu", **options)
-    return torch.cat([value.flatten().double() for value in net.state_dict().values()])
-
-
-def norms(images):
-    """Output, gradients and running statistics of a BatchNorm with a share of the batch on each rank."""
-    layer, rows = nn.BatchNorm2d(3).double(), distributed.part_of(len(images))
+def normalized():
+    """Output, gradients and running statistics of a BatchNorm that has a part of the batch on each rank."""
+    layer, x = nn.BatchNorm2d(3).double(), draw(8, 3, 4, 4).exp()
     layer.weight.data += torch.arange(3)
-    x = images[rows].requires_grad_()
+    x = x[distributed.part_of(8)].requires_grad_()
     with distributed.synced_batchnorm():
         y = distributed.gather(layer(x))
     y.pow(3).sum().backward()
     distributed.average_gradients(layer.parameters())
-    whole = distributed.gather(x.grad) / ranks()[1]
-    return y, whole, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var
+    slope = distributed.gather(x.grad) / ranks()[1]
+    return [y, slope, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var]
 
 
-def proxies_of_others(ours: bool):
-    """The gradient of Proxy-Anchor's network and proxies: by pytorch-metric-learning's wrapper in DDP, and by ours."""
+def proxy_gradients(wrapped: bool):
+    """Value and gradients of Proxy-Anchor: by pytorch-metric-learning's wrapper in DDP, as it advises, and by ours."""
     from pytorch_metric_learning.losses import ProxyAnchorLoss
     from pytorch_metric_learning.utils.distributed import DistributedLossWrapper
 
     torch.manual_seed(3)
-    linear, theirs = nn.Linear(D, D).double(), ProxyAnchorLoss(C, D).double()
+    linear, loss = nn.Linear(D, D).double(), ProxyAnchorLoss(C, D).double()
     rows = distributed.part_of(12)
     x, y = draw(12, D)[rows], LABELS[::3][rows]
-    if ranks()[1] == 1 or ours:
-        value = theirs(*distributed.gather((linear(x), y)))
+    if wrapped:
+        net, criterion = map(nn.parallel.DistributedDataParallel, (linear, DistributedLossWrapper(loss)))
+        value = criterion(net(x), y)
+        value.backward()
     else:
-        parallel = nn.parallel.DistributedDataParallel
-        value = parallel(DistributedLossWrapper(theirs))(parallel(linear)(x), y)
-    value.backward()
-    if ours:
-        distributed.average_gradients([*linear.parameters(), *theirs.parameters()])
-    return value.item(), linear.weight.grad, theirs.proxies.grad
-
-
-def asked(rank, folder):
-    """All that two processes are asked at once; forks are few."""
-    found = {family: trained(family) for family in FAMILIES}
-    found["dropout"] = own_random()
-    for name, job in OTHERS.items():
-        found[name] = job()
-    path = folder / "run.safetensors"
-    trained("Proxy-Anchor", checkpoint=path, stop_at=2)
-    found["resumed"] = trained("Proxy-Anchor", checkpoint=path)
-    found["unequal"] = raised(lambda: trained_on(IMAGES, LABELS, batches=[torch.arange(7)]))
-    return found
+        value = loss(*distributed.gather((linear(x), y)))
+        value.backward()
+        distributed.average_gradients([*linear.parameters(), *loss.parameters()])
+    return value.detach(), linear.weight.grad, loss.proxies.grad
 
 
 def own_random():
-    """What dropout keeps on this rank, and a number drawn behind it."""
+    """What dropout would keep on this rank, and numbers drawn behind it."""
     torch.manual_seed(0)
     with distributed.own_draws():
         kept = torch.rand(20)
     return kept, torch.rand(3)
+
+
+def raised(call):
+    try:
+        call()
+    except (Exception, SystemExit) as error:
+        return type(error).__name__, str(error)
+
+
+ALIKE = {  # what is the same in one process and in two
+    "letters' variations": lambda: trained("contrastive", augment="letters"),
+    "a Dataset that draws": lambda: trained("contrastive", Noisy(), None),
+    "clipped": lambda: trained("Proxy-Anchor", clip=0.1),
+    "frozen BatchNorm": lambda: trained("contrastive", freeze_batchnorm=True),
+}
+
+
+def asked(rank, folder):
+    """All that two processes are asked, in one fork."""
+    found = {family: trained(family) for family in FAMILIES}
+    found |= {name: job() for name, job in ALIKE.items()}
+    path = folder / "run.safetensors"
+    trained("Proxy-Anchor", checkpoint=path, checkpoint_every=1, stop_at=2)
+    found["resumed"] = trained("Proxy-Anchor", checkpoint=path)
+    found["normalized"] = normalized()
+    found["wrapped"], found["ours"] = proxy_gradients(True), proxy_gradients(False)
+    found["random"] = own_random()
+    torch.manual_seed(1)
+    found["embedded"] = distributed.embed_together(embedding(), IMAGES.float(), torch.arange(3, 16, 2))
+    logged = []
+    trained("contrastive", log=lambda step, entry: logged.append(step))
+    found["logged"] = logged
+    for name, batch in {"unequal": torch.arange(7), "no data": torch.arange(1)}.items():
+        found[name] = raised(lambda batch=batch: trained("contrastive", batches=[batch]))
+    found["called differently"] = raised(lambda: trained("contrastive", learning_rate=1e-3 * (rank + 1)))
+    found["other size"] = raised(lambda: trained("contrastive", checkpoint=folder / "alone.safetensors"))
+    found["too few"] = raised(lambda: distributed.embed_together(embedding(), IMAGES.float()[:1]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def one():
+    """`one(name)`: the same in one process."""
+    jobs = {family: partial(trained, family) for family in FAMILIES} | ALIKE
+    jobs |= {"normalized": normalized, "ours": partial(proxy_gradients, False), "random": own_random}
+    return cache(lambda name: jobs[name]())
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, one):
+    folder = tmp_path_factory.mktemp("two")
+    (
+        one("letKD"),
+        trained("contrastive", checkpoint=folder / "alone.safetensors"),
+    )  # loads what is slow to load
+    ended = together(asked, folder, folder, seconds=150)
+    assert [(end.said, end.code) for end in ended] == [("", 0)] * 2
+    return [end.result for end in ended]
+
+
+def difference(one, two, part=""):
+    """The largest difference of two states."""
+    assert one.keys() == two.keys()
+    gaps = [(one[k] - two[k]).abs().max().item() for k in one if k.startswith(part) and one[k].numel()]
+    return max(gaps, default=0.0)
+
+
+@fork
+@pytest.mark.parametrize("name", [*FAMILIES, *ALIKE])
+def test_two_processes_end_in_the_weights_of_one(name, one, two):
+    state, values = one(name)
+    for other, seen in (result[name] for result in two):
+        assert difference(state, other) < 1e-10
+        assert seen == pytest.approx(values, abs=1e-10)
+    assert difference(*(result[name][0] for result in two)) == 0
+    if name.startswith("CCP"):
+        assert state["loss.selections"] == 3  # after steps 2 and 4 and at the end
+    if name.startswith("GSP"):
+        assert state["network.pooling.ready"] and state["network.pooling.filled"] == 16
+
+
+@fork
+def test_batchnorm_sees_the_batches_of_all_ranks_as_one(one, two):
+    layer, x = nn.BatchNorm2d(3).double(), draw(8, 3, 4, 4).exp()
+    layer.weight.data += torch.arange(3)
+    x.requires_grad_()
+    y = layer(x)  # torch's own
+    y.pow(3).sum().backward()
+    expected = [y, x.grad, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var]
+    for found in (one("normalized"), *(result["normalized"] for result in two)):
+        for a, b in zip(expected, found, strict=True):
+            assert torch.allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@fork
+def test_the_wrapper_of_others_doubles_the_gradient_of_proxies_and_ours_does_not(one, two):
+    value, network, proxies = one("ours")
+    for result in two:
+        for scale, found in ((2, result["wrapped"]), (1, result["ours"])):
+            assert torch.allclose(found[0], scale * value, rtol=1e-12)
+            assert torch.allclose(found[1], network, atol=1e-12)
+            assert torch.allclose(found[2], scale * proxies, atol=1e-12)
+    assert proxies.abs().max() > 0.1
+
+
+@fork
+def test_ranks_draw_differently_in_the_network_and_alike_behind_it(one, two):
+    (kept, _), (kept_0, after_0), (kept_1, after_1) = one("random"), *(r["random"] for r in two)
+    assert torch.equal(kept, kept_0) and not torch.equal(kept_0, kept_1)
+    assert torch.equal(after_0, after_1)
+
+
+@fork
+def test_an_interrupted_run_goes_on_and_only_rank_0_logs(two):
+    for result in two:
+        assert difference(result["Proxy-Anchor"][0], result["resumed"][0]) == 0
+    assert [result["logged"] for result in two] == [[*range(STEPS)], []]
+
+
+@fork
+def test_all_ranks_have_all_embeddings(two):
+    torch.manual_seed(1)
+    expected = embed(embedding(), IMAGES.float())[3:16:2]
+    assert all(torch.allclose(result["embedded"], expected, atol=1e-6) for result in two)
+    few = ("ValueError", "images: expected at least 2, one for each rank, got 1")
+    assert [result["too few"] for result in two] == [few] * 2
+
+
+@fork
+@pytest.mark.parametrize("name, message", [
+    ("unequal", "batches: expected as many images for each of the 2 ranks, step 0 has 7"),
+    ("no data", "batches: expected as many images for each of the 2 ranks, step 0 has 1"),
+    ("called differently", "got another on rank 1 than on 0 (learning_rate: 0.001 there, 0.002 here)"),
+    ("other size", "belongs to another run (torchrun: None there, 2 processes here); give another path"),
+])  # fmt: skip
+def test_bad_input_is_one_error_on_one_rank(two, name, message):
+    ((kind, text),) = [result[name] for result in two if result[name][0] != "SystemExit"]
+    assert kind == "ValueError" and message in text and "\n" not in text
+    assert ("SystemExit", "1") in [result[name] for result in two]
+
+
+# --- a process that fails, is killed, or hangs: all end, with one message -------------------------------------------
+
+
+def fails(rank):
+    trained("contrastive", IMAGES if rank == 0 else IMAGES[:0])
+
+
+class Deadly(Noisy):
+    """Images whose reader is killed in step 3."""
+
+    def __init__(self):
+        self.left = 3 * 6 + 2
+
+    def __getitem__(self, index):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def killed(rank, path):
+    images = Deadly() if rank == 1 else Noisy()
+    trained("Proxy-Anchor", images, None, checkpoint=path, checkpoint_every=2)
+
+
+def resumed(rank, path):
+    return trained("Proxy-Anchor", Noisy(), None, checkpoint=path)
+
+
+def hangs(rank):
+    if rank == 1:
+        time.sleep(SECONDS)
+    trained("contrastive")
+
+
+@fork
+def test_a_rank_without_data_says_so_and_the_other_ends_without_a_word(tmp_path):
+    waiting, failed = together(fails, tmp_path)
+    assert (failed.code, failed.said) == (1, "ValueError: images: expected at least one, got none")
+    assert (waiting.code, waiting.said) == (1, "")
+
+
+@fork
+def test_a_killed_rank_ends_all_with_one_message_and_the_run_goes_on(tmp_path):
+    path = tmp_path / "run.safetensors"
+    left, dead = together(killed, tmp_path, path)
+    assert dead.code == -signal.SIGKILL and dead.said == ""
+    assert left.code == 1 and left.said.startswith("ConnectionError: rank 0: another process has ended")
+    assert "\n" not in left.said
+    metadata = load_checkpoint(path, embedding().double())
+    assert [entry["step"] for entry in metadata] == [0, 1]
+    state, values = trained("Proxy-Anchor", Noisy(), None)
+    for end in together(resumed, tmp_path, path):
+        assert end.code == 0 and difference(state, end.result[0]) < 1e-10
+        assert end.result[1] == pytest.approx(values, abs=1e-10)
+
+
+@fork
+def test_a_rank_that_hangs_ends_all_after_the_time_out(tmp_path):
+    began = time.monotonic()
+    waiting, _ = together(hangs, tmp_path, minutes=0.03, seconds=15)
+    assert waiting.code == 1 and waiting.said.startswith(
+        "ConnectionError: rank 0: another process has ended, or has"
+    )
+    assert time.monotonic() - began < SECONDS
+
+
+# --- the environment ------------------------------------------------------------------------------------------------
+
+
+def test_alone_nothing_happens(monkeypatch):
+    for name in distributed.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert distributed.start() == (0, 1)
+    monkeypatch.setenv("MASTER_PORT", "29500")  # which clusters set for all
+    assert distributed.start() == (0, 1)
+    for name, value in zip(distributed.VARIABLES, ("0", "1", "0", "localhost", "1"), strict=True):
+        monkeypatch.setenv(name, value)
+    assert distributed.start() == (0, 1)  # torchrun with one process
+    seen = (torch.ones(2), {"a": [torch.zeros(1), None]})
+    assert distributed.gather(seen) is seen
+    assert distributed.part_of(5).tolist() == [*range(5)]
+
+
+@pytest.mark.parametrize("missing", ["RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
+def test_missing_environment_variables_are_named(monkeypatch, missing):
+    for name in distributed.VARIABLES:
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setenv(missing, " ")
+    with pytest.raises(
+        ValueError, match=f"environment: expected .* got none for {missing}; start the program with"
+    ):
+        trained("contrastive")
+
+
+def test_numbers_that_are_none_are_named(monkeypatch):
+    for name, value in zip(distributed.VARIABLES, ("0", "two", "0", "localhost", "29500"), strict=True):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="WORLD_SIZE: expected a whole number, got 'two'"):
+        distributed.start()
+    with pytest.raises(ValueError, match="minutes: expected a number > 0"):
+        distributed.start(minutes=0)
