@@ -1,12 +1,12 @@
 """Several processes on this machine, as torchrun would start them, with what each gave and said."""
 
 import os
-import socket
 import time
 import traceback
 from typing import NamedTuple
 
 import torch
+import torch.distributed as dist
 
 from dmlnb.training import distributed
 
@@ -25,11 +25,9 @@ def together(
     job, folder, *given, size: int = 2, seconds: float = SECONDS, minutes: float = 0.5
 ) -> list[Ended]:
     """Fork processes that call `job(rank, *given)`, and wait for them; `minutes` as for `start`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     context = torch.multiprocessing.get_context("fork")
-    targets = [(rank, size, port, str(folder), minutes, job, given) for rank in range(size)]
+    targets = [(rank, size, store.port, str(folder), minutes, job, given) for rank in range(size)]
     processes = [context.Process(target=_one, args=target) for target in targets]
     for process in processes:
         process.start()
@@ -52,6 +50,7 @@ def _one(rank, size, port, folder, minutes, job, given):
     torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True"}  # where they meet outlives them
     with open(os.path.join(folder, f"{rank}.txt"), "w", encoding="utf-8") as said:
         os.dup2(said.fileno(), 2)
         try:
