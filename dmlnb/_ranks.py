@@ -112,9 +112,11 @@ def one_message() -> Iterator[None]:
     number = next(_runs)  # the same on all ranks
     try:
         yield
-    except Exception:
+    except Exception as error:
         if ranks()[1] > 1 and not _first(f"dmlnb/failed/{number}"):
             raise SystemExit(1) from None
+        if isinstance(error, ConnectionError):
+            raise ConnectionError(*error.args) from None  # not from where it happened to be noticed
         raise
 
 

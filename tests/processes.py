@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from dmlnb.training import distributed
 
-SECONDS = 60  # after which a process that hangs is ended, and its exit code is -9
+SECONDS = 180  # after which a process that hangs is ended, and its exit code is -9
 
 
 class Ended(NamedTuple):
@@ -21,9 +21,7 @@ class Ended(NamedTuple):
     code: int
 
 
-def together(
-    job, folder, *given, size: int = 2, seconds: float = SECONDS, minutes: float = 0.5
-) -> list[Ended]:
+def together(job, folder, *given, size: int = 2, seconds: float = SECONDS, minutes: float = 2) -> list[Ended]:
     """Fork processes that call `job(rank, *given)`, and wait for them; `minutes` as for `start`."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     context = torch.multiprocessing.get_context("fork")

@@ -60,7 +60,9 @@ def start(minutes: float = 30.0) -> tuple[int, int]:
         if size > 1:
             gpus = torch.cuda.device_count()
             if gpus and number >= gpus:
-                raise ValueError(f"LOCAL_RANK: expected at most {gpus} processes, one per GPU, got {number}")
+                raise ValueError(
+                    f"LOCAL_RANK: expected at most {gpus} processes, one per GPU, got number {number}"
+                )
             if gpus:
                 torch.cuda.set_device(number)
             with answered():
