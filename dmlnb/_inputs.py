@@ -201,10 +201,3 @@ def require_reading(reading: object, *parts: str) -> None:
 def traced() -> bool:
     """Whether torch compiles, exports or transforms (`torch.func`) the program: then no value can be looked at."""
     return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-
-
-def from_rank_0(*tensors: Tensor) -> None:
-    """Give the tensors, in place, the values of rank 0, where several processes train together; all must call it."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for tensor in tensors:
-            torch.distributed.broadcast(tensor, src=0)

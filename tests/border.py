@@ -544,6 +544,19 @@ RETRIEVAL = [
         {"k": 3},
     ),
     Row(
+        "nearest_in_shards",
+        lambda x, k=3: retrieval.nearest_in_shards(x, drawn(N, D, seed=5), k=k),
+        rows,
+        "queries part",
+        {"k": 3},
+    ),
+    Row(
+        "evaluate_shards",
+        lambda x: ranks(retrieval.evaluate_shards(x, labels_of(x))),
+        rows,
+        "embeddings labels",
+    ),
+    Row(
         "rerank",
         lambda x, **s: retrieval.rerank(x, drawn(N, D, seed=5), **{"k": 3} | s),
         rows,

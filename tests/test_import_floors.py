@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dmlnb"
 FLOORS = (
-    {"_inputs", "_files"},
+    {"_inputs", "_files", "_ranks"},
     {"geometry"},
     {"prototypes", "data"},
     {"pooling", "losses", "retrieval"},

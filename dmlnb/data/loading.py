@@ -70,6 +70,7 @@ def load_batches(
     *,
     seed: int = 0,
     workers: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """The images and labels of `batches[step]`, one pair for each of `steps`.
 
@@ -80,24 +81,26 @@ def load_batches(
         steps: which of them, in order.
         seed: of the random transforms of a Dataset.
         workers: processes that open the items of a Dataset; 0 opens them here.
+        part: `(number, of how many)`: of each batch only this part, of as many in order and of equal length.
 
     Yields:
         `(B, c, S, S)` as stored, and `(B,)`.
     """
     if reads_batches(images):
         for step in steps:
-            index = index_of(batches, step, len(images))
+            index = _part(index_of(batches, step, len(images)), part)
             yield images[index], None if labels is None else labels[index]
         return
     loader = DataLoader(
         _Seeded(images, seed),
-        batch_sampler=_Keys(batches, steps, len(images)),
+        batch_sampler=_Keys(batches, steps, len(images), part),
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator(),  # the global generator stays as it is
     )
     for step, (batch, own) in zip(steps, in_own_words(loader), strict=True):
-        yield batch, own if labels is None else labels[index_of(batches, step, len(images))]
+        index = _part(index_of(batches, step, len(images)), part)
+        yield batch, own if labels is None else labels[index]
 
 
 def in_own_words(loader: DataLoader) -> Iterator:
@@ -130,21 +133,27 @@ def index_of(batches: Sequence[Tensor], step: int, size: int) -> Tensor:
     return index
 
 
-class _Keys:
-    """For each step, the keys of its batch."""
+def _part(batch: Sequence, part: tuple[int, int]) -> Sequence:
+    """One of several parts of equal length."""
+    number, parts = part
+    each = len(batch) // parts
+    return batch[number * each : (number + 1) * each]
 
-    def __init__(self, batches: Sequence[Tensor], steps: Sequence[int], size: int):
-        self.batches, self.steps, self.size = batches, steps, size
+
+class _Keys:
+    """For each step, the keys of its batch, or of its part."""
+
+    def __init__(self, batches: Sequence[Tensor], steps: Sequence[int], size: int, part: tuple[int, int]):
+        self.batches, self.steps, self.size, self.part = batches, steps, size, part
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def __iter__(self) -> Iterator[list[Key]]:
         for step in self.steps:
-            yield [
-                (step, place, index)
-                for place, index in enumerate(index_of(self.batches, step, self.size).tolist())
-            ]
+            index = index_of(self.batches, step, self.size).tolist()
+            keys = [(step, place, row) for place, row in enumerate(index)]
+            yield _part(keys, self.part)
 
 
 class _Seeded(torch.utils.data.Dataset):

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from dmlnb._inputs import (
     as_int,
     as_labels,
-    from_rank_0,
     no_autocast,
     require_embeddings,
     require_map,
     require_positive,
     wide,
 )
+from dmlnb._ranks import from_rank_0
 
 
 def kmeans(features: Tensor, k: int, *, iterations: int = 20, seed: int = 0) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from dmlnb._inputs import (
     as_int,
     as_labels,
-    from_rank_0,
     no_autocast,
     require_embeddings,
     require_map,
@@ -19,6 +18,7 @@ from dmlnb._inputs import (
     wide,
     widest,
 )
+from dmlnb._ranks import from_rank_0
 from dmlnb.distill.codebook import kmeans
 from dmlnb.distill.discriminants import class_sizes, discriminants
 from dmlnb.geometry import pairwise_distances

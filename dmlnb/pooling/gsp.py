@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import (
     as_int,
-    from_rank_0,
     is_real,
     require_floats,
     require_map,
@@ -18,6 +17,7 @@ from dmlnb._inputs import (
     require_sizes,
     wide,
 )
+from dmlnb._ranks import from_all_ranks, from_rank_0
 from dmlnb.geometry import clip_to_ball, greedy_k_center
 from dmlnb.pooling.costs import prototype_costs
 from dmlnb.pooling.pooled import PooledFeatures, weighted_sum
@@ -156,17 +156,16 @@ class GeneralizedSumPooling(nn.Module):
 
     @torch.no_grad()
     def _warming_up(self, features: Tensor) -> bool:
-        """Whether this batch is pooled by average; remembers it if so, in training. All ranks remember rank 0's."""
+        """Whether this batch is pooled by average; remembers it if so, in training. All ranks remember those of all."""
         require_map(features, self.prototypes.shape[1])
         if len(self.memory) == 0 or bool(self.ready):
             return False
         if self.training:
             start = int(self.filled)
             rows = clip_to_ball(global_average_pool(features.to(self.memory.dtype)))
-            rows = rows[: len(self.memory) - start]
+            rows = from_all_ranks(rows)[: len(self.memory) - start]
             self.memory[start : start + len(rows)] = rows
             self.filled += len(rows)
-            from_rank_0(self.memory, self.filled)
             if self.filled == len(self.memory):
                 self.init_prototypes(self.memory)
         return True

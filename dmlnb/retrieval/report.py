@@ -5,7 +5,7 @@ embeddings and of one block; an N x N matrix is never formed. A query is exclude
 index, never by rank: with duplicates the first answer may be another image.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,24 @@ def evaluate(
     embeddings, gallery, own = _sides(embeddings, gallery, own, metric, "embeddings")
     query_labels = as_labels(labels, len(embeddings)).numpy()
     item_labels = query_labels if alone else as_labels(gallery_labels, len(gallery), "gallery_labels").numpy()
+    return report_of(ExactSearch(gallery, metric), embeddings, query_labels, item_labels, own, ks)
+
+
+def report_of(
+    search: Callable,
+    embeddings: Tensor,
+    query_labels: np.ndarray,
+    item_labels: np.ndarray,
+    own: np.ndarray | None,
+    ks: Sequence[int],
+) -> RetrievalReport:
+    """The report of queries `(N, d)` against what a search was made for; see `evaluate`.
+
+    Args:
+        search: `(queries (Q, d), k, own (Q,) or None, scores=False) -> (rows (Q, k), None)`, as `ExactSearch`.
+        embeddings, own, ks: as in `evaluate`.
+        query_labels, item_labels: `(N,)`, `(M,)`.
+    """
     if not isinstance(ks, Iterable):
         raise ValueError(f"ks: expected several numbers >= 1, such as (1, 2, 4, 8), got {ks!r}")
     recalled = dict.fromkeys((as_count(k, "ks") for k in ks), 0)
@@ -126,8 +144,7 @@ def evaluate(
         raise ValueError("labels: expected at least one query with a relevant item, got none")
     asked = asked[np.argsort(relevant[asked], kind="stable")]  # queries that need few neighbours come first
 
-    search = ExactSearch(gallery, metric)
-    most = len(gallery) - _leaves_out(own)
+    most = len(item_labels) - _leaves_out(own)
     average_precision = precision = 0.0
     start = 0
     while start < len(asked):

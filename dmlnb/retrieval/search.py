@@ -15,6 +15,7 @@ Neighbours whose intervals D ± E meet are measured again, in float64 and from d
 many rows, all distances to it are computed in float64, block by block. No N x N matrix is ever formed.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,20 +34,27 @@ class ExactSearch:
     Args:
         gallery: `(N, d)`, finite, floating point, on the CPU.
         metric: `"cosine"` or `"l2"`.
+        mean: gives, of rows `(N, d)`, where distances are measured from, `(d,)`; None for their mean. Of a part of a
+            gallery it is the mean of the whole.
 
     Raises:
         ValueError: for coordinates of 1e15 or more with `"l2"`.
     """
 
-    def __init__(self, gallery: Tensor, metric: str):
+    def __init__(
+        self,
+        gallery: Tensor,
+        metric: str,
+        mean: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
         self.metric = metric
         rows = self._plain(gallery)  # (N, d) float64
+        origin = rows.mean(axis=0) if mean is None else mean(rows)
         self.zeros = (rows == 0).all(axis=1) if metric == "cosine" else np.zeros(len(rows), bool)
         if self.zeros.any():  # no direction, so cosine 0 with everything: a unit vector on an axis of its own
             rows = np.hstack([rows, self.zeros[:, None].astype(rows.dtype)])
-        self.origin = (
-            rows.mean(axis=0).astype(np.float32).astype(np.float64)
-        )  # short numbers: x - origin is exact
+            origin = np.append(origin, self.zeros.mean())
+        self.origin = origin.astype(np.float32).astype(np.float64)  # short numbers: x - origin is exact
         rows -= self.origin
         largest = np.abs(rows).max()
         if metric == "l2" and 0 < largest < 1e-120:
@@ -78,21 +86,44 @@ class ExactSearch:
         Returns:
             `(Q, k)` int64 rows, nearest first, and `(Q, k)` float64 cosines or squared distances.
         """
+        found, squares = self.neighbours(queries, k, own, squares=scores)
+        return found, self.scores(queries, squares) if scores else squares
+
+    def neighbours(
+        self, queries: Tensor, k: int, own: np.ndarray | None = None, *, squares: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As the search itself, with squared distances, of unit vectors for the cosine, in place of scores."""
         found = np.empty((len(queries), k), dtype=np.int64)
-        squares = np.empty((len(queries), k if scores else 0))
+        distances = np.empty((len(queries), k if squares else 0))
         width = k + (own is not None) + 4 + k // 8  # candidates asked for
         step = max(1, min(4096, _BLOCK // (len(self) if self._all_needed(width) else width)))
         for start in range(0, len(queries), step):
             block = slice(start, start + step)
             q = self._place(queries[block])
             mine = None if own is None else own[block]
-            found[block], values = self._nearest(q, mine, k, width, scores)
-            if scores:
-                squares[block] = values * self.scale**2
-        if scores and self.metric == "cosine":
-            has_direction = (queries != 0).any(dim=1, keepdim=True).numpy()  # (Q, 1)
-            squares = np.clip((has_direction + 1.0 - squares) / 2, -1, 1)
-        return found, squares
+            found[block], values = self._nearest(q, mine, k, width, squares)
+            if squares:
+                distances[block] = values * self.scale**2
+        return found, distances
+
+    def scores(self, queries: Tensor, squares: np.ndarray) -> np.ndarray:
+        """Squared distances `(Q, k)` as they are, or the cosines that belong to them."""
+        if self.metric == "l2":
+            return squares
+        has_direction = (queries != 0).any(dim=1, keepdim=True).numpy()  # (Q, 1)
+        return np.clip((has_direction + 1.0 - squares) / 2, -1, 1)
+
+    def in_order(
+        self, queries: Tensor, found: np.ndarray, squares: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and squared distances of each query, nearest first; those within rounding by their number."""
+        q = self._place(queries)
+        size = np.sqrt(np.einsum("qd,qd->q", q, q))[:, None]
+        return _sorted(found, squares, self._tie(size, np.sqrt(squares) / self.scale) * self.scale**2)
+
+    def _tie(self, size: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """How much two squared distances may differ by rounding alone."""
+        return 2 * distance * (self.rounding + 16 * _EPS * (size + distance))
 
     def _all_needed(self, width: int) -> bool:
         return width * _SHARE >= len(self)
@@ -144,8 +175,7 @@ class ExactSearch:
             close &= ~missing[:, None]
             self._measure(q, found, squares, close)
         if len(unclear):
-            distance = np.sqrt(squares[unclear])
-            tie = 2 * distance * (self.rounding + 16 * _EPS * (size[unclear] + distance))
+            tie = self._tie(size[unclear], np.sqrt(squares[unclear]))
             if not affordable:  # thousands of rows within rounding of each other
                 tie = 2 * error[unclear]
             found[unclear], squares[unclear] = _sorted(found[unclear], squares[unclear], tie)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dmlnb._inputs import a_weight
+from dmlnb._ranks import on_rank_0, one_message
 from dmlnb.data import augment as default_augment
 from dmlnb.data import to_float
 from dmlnb.data.loading import Images, load_batches
+from dmlnb.training import distributed
 from dmlnb.training.checkpoints import put_back, read_checkpoint, restore, save_checkpoint, snapshot
 from dmlnb.training.held import loss_module, require_all_trained
 from dmlnb.training.optimizer import hold_then_linear, make_optimizer
@@ -26,6 +29,7 @@ from dmlnb.training.requirements import require_data, require_numbers, require_s
 from dmlnb.training.stamps import describe_run
 
 
+@one_message()
 def train(
     net: nn.Module | Callable[[Tensor], Any],
     loss: Callable[[Any, Tensor], Tensor],
@@ -58,6 +62,9 @@ def train(
 ) -> list[dict[str, float]]:
     """Train an embedding network; every method of the course goes through this loop.
 
+    Started by torchrun, all processes call it alike: each reads its part of every batch, and all end in the weights
+    that one process would find (`dmlnb.training.distributed`). Bar, `log` and checkpoint are those of rank 0.
+
     Args:
         net: `(B, c, S, S) -> (B, d)`; changed in place and left on `device`. Give `net.read` instead of `net` for a
             loss that takes a `Reading`. Batches come in the dtype of its parameters.
@@ -81,7 +88,8 @@ def train(
         augment: a whole-batch transform on float images, drawing from torch's global generator; None for none.
             `"letters"` is `dmlnb.data.augment` for images in a tensor, and none for a Dataset or feature maps.
         workers: processes that open the images of a Dataset; any number gives the same weights.
-        validate: called every `validate_every` steps and at the end; its numbers join the history.
+        validate: called every `validate_every` steps and at the end, on all ranks; its numbers, and what it changed of
+            network and loss, are taken from rank 0. The numbers join the history.
         keep_best: one of these numbers, larger is better. At the end network and loss go back to the step where it was
             largest, the first of several; the history says which in `best_step`.
         renew: one of these numbers; where it is not 0, the optimiser forgets its running averages, as after new proxies
@@ -101,11 +109,13 @@ def train(
     Raises:
         ValueError: for images that do not match labels, an empty list of batches, a number out of its range, a
             parameter that gets a gradient but would not be trained, or a checkpoint that is damaged or belongs to
-            another run.
+            another run; for ranks that were called differently, or batches that they cannot share evenly.
+        ConnectionError: if another process has ended or does not answer.
         FloatingPointError: if the loss stops being finite; says at which step.
 
     Taught in notebook 00.
     """
+    rank, size = distributed.start()
     forward, net = net, getattr(net, "__self__", net)  # net.read is a bound method of its network
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: expected a module or a method of one, got {type(net).__name__}")
@@ -133,18 +143,27 @@ def train(
     )
     history: list[dict[str, float]] = []
     run, saved, best = None, None, None
-    if checkpoint is not None:
+    if checkpoint is not None or size > 1:
         run = describe_run(net, loss, images, labels, batches, {
             "seed": seed, "learning_rate": learning_rate, "proxy_factor": proxy_factor, "rates": rates,
             "weight_decay": weight_decay, "warmup": warmup, "clip": clip, "freeze_batchnorm": freeze_batchnorm,
             "amp": amp, "augment": augment, "validate_every": validate_every if validate else None,
             "keep_best": keep_best, "renew": renew,
             "schedule": None if schedule is hold_then_linear else schedule,
+            "torchrun": f"{size} processes" if size > 1 else None,
         })  # fmt: skip
+    if size > 1:
+        distributed.require_alike(run, batches, len(images))
+    if checkpoint is not None:
         checkpoint = Path(checkpoint).expanduser()
-        if checkpoint.exists():
-            saved = read_checkpoint(checkpoint, net, learned, optimizer, run=run)
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)  # known before step 0 if it cannot be
+
+        def find():
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)  # known before step 0 if it cannot be
+            return (
+                read_checkpoint(checkpoint, net, learned, optimizer, run=run) if checkpoint.exists() else None
+            )
+
+        saved = on_rank_0(find)
 
     # From here on things change: network and loss move, and take up the state of the checkpoint.
     net.to(device).to(memory_format=torch.channels_last)
@@ -153,12 +172,15 @@ def train(
     if saved is not None:
         restore(saved, net, learned, optimizer)
         history, best = saved.history, saved.best or None
+    distributed.share_state(net, learned)
     _training_mode(net, loss, freeze_batchnorm)
     dtype = a_weight(net).dtype
     todo = range(len(history), last)
-    loaded = load_batches(images, labels, batches, todo, seed=seed, workers=workers)
-    bar = tqdm(todo, initial=len(history), total=steps, disable=not progress, desc="training")
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    part = (0, 1) if augment else (rank, size)  # what transforms a whole batch needs all of it
+    loaded = load_batches(images, labels, batches, todo, seed=seed, workers=workers, part=part)
+    bar = tqdm(todo, initial=len(history), total=steps, disable=not progress or rank > 0, desc="training")
+    own_random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with own_random, distributed.synced_batchnorm():
         for step in bar:
             began = time.perf_counter()
             torch.manual_seed(seed * 1_000_003 + step)
@@ -170,9 +192,11 @@ def train(
                 raise ValueError("labels: expected them, or a Dataset whose items are (image, label)")
             batch = to_float(batch.detach().to(device)).contiguous(memory_format=torch.channels_last)
             if augment is not None:
-                batch = augment(batch)
+                batch, target = augment(batch).chunk(size)[rank], target.chunk(size)[rank]
             with torch.autocast(device.type, torch.bfloat16) if amp else nullcontext():
-                value = loss(forward(batch.to(dtype)), target.long().to(device))
+                with distributed.own_draws():
+                    seen = forward(batch.to(dtype))
+                value = loss(*distributed.gather((seen, target.long().to(device))))  # of the whole batch
             if step == todo.start:
                 require_all_trained(value, optimizer)
             if not torch.isfinite(value):
@@ -181,11 +205,12 @@ def train(
                 )
             optimizer.zero_grad(set_to_none=True)
             value.backward()
+            learning = [p for group in optimizer.param_groups for p in group["params"]]
+            distributed.average_gradients(learning)
             if clip is not None:
-                learning = [p for group in optimizer.param_groups for p in group["params"]]
                 nn.utils.clip_grad_norm_(learning, clip)
             optimizer.step()
-            speed = len(batch) / (time.perf_counter() - began)
+            speed = size * len(batch) / (time.perf_counter() - began)
             entry = {
                 "step": step,
                 "loss": value.item(),
@@ -194,7 +219,9 @@ def train(
             }
             done = step + 1
             if validate is not None and (done % validate_every == 0 or done == steps):
-                entry |= require_numbers(validate(net), keep_best, renew)
+                found = require_numbers(validate(net), keep_best, renew)
+                entry |= on_rank_0(partial(dict, found))
+                distributed.share_state(net, learned)
                 _training_mode(net, loss, freeze_batchnorm)
                 if renew is not None and entry[renew]:
                     optimizer.state.clear()
@@ -207,9 +234,9 @@ def train(
             if done == steps and best is not None:
                 put_back(best, net, learned)
                 best = None
-            if checkpoint is not None and (done % checkpoint_every == 0 or done == last):
+            if checkpoint is not None and rank == 0 and (done % checkpoint_every == 0 or done == last):
                 save_checkpoint(checkpoint, net, learned, optimizer, history, run=run, best=best)
-            if log is not None:
+            if log is not None and rank == 0:
                 log(step, dict(entry))
             if step % 10 == 0 or done == last:
                 bar.set_postfix(loss=f"{entry['loss']:.3f}", images_per_s=f"{speed:.0f}", refresh=False)

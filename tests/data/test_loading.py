@@ -64,6 +64,19 @@ def test_the_number_of_workers_and_where_one_begins_change_nothing(workers):
         assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
 
 
+@pytest.mark.parametrize(
+    "images, labels", [(Noisy(), None), (Maps(torch.randn(10, 2, 3, 3)), torch.arange(10))]
+)
+def test_parts_are_the_batch_cut_in_pieces(images, labels):
+    batches = [torch.tensor([3, 1, 7, 7]), torch.tensor([9, 0, 5, 2])]
+    whole = [*load_batches(images, labels, batches, range(2), seed=4)]
+    parts = [[*load_batches(images, labels, batches, range(2), seed=4, part=(n, 2))] for n in range(2)]
+    for step, (batch, target) in enumerate(whole):
+        pieces = [part[step] for part in parts]
+        assert torch.equal(torch.cat([piece for piece, _ in pieces]), batch)
+        assert torch.equal(torch.cat([own for _, own in pieces]), target)
+
+
 def test_every_draw_is_its_own():
     drawn = torch.cat([batch[:, 1:, 0, 0] for batch, _ in read(Noisy(), seed=3)])  # (7, 3)
     assert len(drawn.flatten().unique()) == 21  # also the same index twice in a batch

@@ -44,6 +44,22 @@ def test_tensor_dataset_and_maps_give_the_same(net, images):
             assert torch.equal(embed(net, given, batch_size=4, workers=workers), expected)
 
 
+def test_some_rows_in_the_order_asked(net, images):
+    rows = torch.tensor([7, 2, 2, 9], dtype=torch.uint8)
+    for given in (images, [(image, 7) for image in to_float(images)]):
+        assert torch.allclose(embed(net, given, rows=rows), embed(net, images)[rows.long()], atol=1e-6)
+    for wrong in (
+        torch.tensor([10]),
+        torch.tensor([-1]),
+        torch.tensor([]),
+        torch.ones(3),
+        torch.tensor([[1]]),
+        "x",
+    ):
+        with pytest.raises(ValueError, match="rows: expected"):
+            embed(net, images, rows=wrong)
+
+
 def test_the_result_is_an_ordinary_tensor(net, images):
     found = embed(net, images)
     assert not found.is_inference() and not found.requires_grad and found.device.type == "cpu"
