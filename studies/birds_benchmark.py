@@ -26,7 +26,7 @@ from torch import nn
 from dmlnb import losses
 from dmlnb.data import ClassBatches
 from dmlnb.models import CachedBackbone, EmbeddingNet, embed
-from dmlnb.pooling import GlobalAveragePooling, HistogramPooling
+from dmlnb.pooling import HistogramPooling
 from dmlnb.training import train
 from studies import birds as heads
 from studies import birds_cross_batch, searched
@@ -63,23 +63,16 @@ def world(fold: int):
 
 def network(method: str, own, channels: int) -> EmbeddingNet:
     """The network of a method; those that share a pooling begin alike."""
-    backbone = CachedBackbone(channels)
-    if method == "GAP + XML":
-        net = EmbeddingNet(backbone, GlobalAveragePooling(), DIM, project="before")
-        net.pooling = HistogramPooling(DIM, 64, birds_cross_batch.SHARPNESS, cost="euclidean")
-        return net
     pooling = method.split(" + ")[0]
     own = OWN["GSP"] if "zero-shot" in method else own
-    return EmbeddingNet(backbone, heads.POOLINGS[pooling][0](channels, own), DIM, project="after")
+    place = "before" if method == "GAP + XML" else "after"
+    return EmbeddingNet(
+        CachedBackbone(channels), heads.POOLINGS[pooling][0](channels, own), DIM, project=place
+    )
 
 
 def base_loss(base: str, classes: int):
     return losses.ProxyAnchorLoss(classes, DIM) if base == "Proxy-Anchor" else BASES[base]
-
-
-def joint(base: str, own: tuple[float, float], classes: int) -> losses.JointLoss:
-    weight, ridge = own
-    return losses.JointLoss(base_loss(base, classes), losses.CrossBatchLoss(classes, DIM, ridge), weight)
 
 
 def projections(base: str, per_class: int, net: nn.Module, maps, labels, seed: int) -> dict:
@@ -117,11 +110,16 @@ def prepared(arm: str, own, seed: int, source=None):
     classes = int(labels["train"].max()) + 1
     torch.manual_seed(seed)
     net = network(method, own, seen["train"].shape[1])
-    options = {"loss": base_loss(base, classes), "weight_decay": heads.DECAYS[0]}
+    loss = base_loss(base, classes)
+    options = {"loss": loss, "weight_decay": heads.DECAYS[0]}
+    if method.endswith("XML"):  # drawn last, so that net and loss begin as with GAP
+        net.pooling = HistogramPooling(DIM, 64, birds_cross_batch.SHARPNESS, cost="euclidean")
     if method in ("GAP", "GMP"):
         options["weight_decay"] = own
     elif method.endswith(("XML", "zero-shot loss")):
-        options |= {"loss": joint(base, own, classes), "read": True}
+        weight, ridge = own
+        auxiliary = losses.CrossBatchLoss(classes, DIM, ridge)
+        options |= {"loss": losses.JointLoss(loss, auxiliary, weight), "read": True}
     elif method.endswith("CCP"):
         options |= projections(base, own, net, seen["train"], labels["train"], seed)
     elif method.endswith("transfer"):
