@@ -7,6 +7,7 @@ Species 1 to 40 are learned, 41 to 50 choose settings and the step that is kept,
 import os
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from dmlnb.retrieval import evaluate
 from dmlnb.training import train
 
 MAPS = os.environ.get("DMLNB_MAPS", "data/birds_maps")
+CUB = os.environ.get("DMLNB_CUB", "data/CUB_200_2011")  # its lists, where a study needs its split by image
 VIEWS = os.environ.get("DMLNB_VIEWS", MAPS)  # of the training species at least, with their mirror images
 SPECIES = {"train": (0, 40), "validation": (40, 50), "test": (50, 100)}
 STEPS, EVERY, SEARCH_SEED = 400, 20, 100
@@ -55,6 +57,32 @@ def averaged(path: str = MAPS) -> tuple[Split, Split]:
     """The same, each map averaged to one region, `(N, C, 1, 1)`: all that a linear head with GAP can see of it."""
     maps, labels = birds(path)
     return {split: values.mean(dim=(2, 3), keepdim=True) for split, values in maps.items()}, labels
+
+
+@lru_cache
+def learned_by_image(path: str = MAPS, root: str = CUB) -> Tensor:
+    """CUB's own split of its photographs, for maps of `cub200(root)`: `(N,)`, True where a photograph is to be learned.
+
+    Raises:
+        ValueError: for maps of other photographs, or of these in another order.
+    """
+    labels = FeatureMaps.load(path).labels
+    lists = (f"{root}/{name}.txt" for name in ("image_class_labels", "train_test_split"))
+    species, learned = (
+        torch.tensor([int(line.split()[1]) for line in Path(file).read_text().splitlines()]) for file in lists
+    )
+    if not torch.equal(species - species.min(), labels):
+        raise ValueError(f"{path}: expected the maps of cub200({root!r}), in the order of its list")
+    return learned.bool()
+
+
+def fifths(labels: Tensor) -> Tensor:
+    """True for each fifth photograph of its class: those that choose settings where species are not set aside."""
+    order = torch.empty_like(labels)
+    for label in labels.unique():
+        of_class = labels == label
+        order[of_class] = torch.arange(int(of_class.sum()))
+    return order % 5 == 0
 
 
 def measure(

@@ -21,17 +21,9 @@ def few(few_birds, monkeypatch):
 
 
 @pytest.mark.parametrize("method", [*birds_templates.ARMS, *birds_templates.DOUBLED])
-def test_two_steps(few, method):
+def test_two_steps(few, check_row, method):
     row = birds_templates.run(method, 0)
-    assert set(row) == {
-        "test_accuracy",
-        "test_recall_at_1",
-        "test_map_at_r",
-        "validation_accuracy",
-        "step",
-        "rate",
-        "decay",
-    }
+    check_row("birds_templates", method, row)
     assert all(0 <= row[key] <= 1 for key in row if key != "step")
     assert row["step"] < (4 if method in birds_templates.DOUBLED else 2)
 
@@ -61,3 +53,12 @@ def test_every_arm_starts_from_the_same_classifier(few, monkeypatch):
             birds_templates.learn(arm, 1e-3, 1e-4, 3)
     linear = [start.__self__.linear.weight for start in starts]
     assert all(torch.equal(linear[0], weight) for weight in linear)
+
+
+@pytest.mark.parametrize("arm", ["no block", "cosine, pooled, λ 0.1"])
+def test_what_an_arm_tries_beside_the_rate_reaches_its_training(few, arm):
+    given = birds_templates.photographs()[0]["test"]
+    low, *_, high = birds_templates.own(arm)
+    ends = [birds_templates.learn(arm, 1e-2, value, 0)[0] for value in (low, high)]
+    answers = [birds_templates.read_all(end, given).logits for end in ends]
+    assert not torch.equal(*answers)
