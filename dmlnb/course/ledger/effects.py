@@ -21,11 +21,14 @@ def _reading(mean: float, half: float) -> str:
     return BETTER if mean > half else WORSE if mean < -half else LEVEL
 
 
-def _cell(of: str, numbers: str, effects: Sequence["Effect"]) -> str:
-    """A cell's text: what it is of, the numbers, how many seeds, and whether convergence is shown."""
+def _quote(numbers: str, effects: Sequence["Effect"]) -> str:
+    """The numbers, how many seeds, and a dagger if convergence is not shown."""
     seeds = min(len(effect.differences()) for effect in effects)
-    unknown = DAGGER if any(effect.converged is None for effect in effects) else ""
-    return (f"{of}: " if of else "") + f"{numbers} ({seeds}){unknown}"
+    return f"{numbers} ({seeds})" + DAGGER * any(effect.converged is None for effect in effects)
+
+
+def _cell(of: str, quoted: str) -> str:
+    return f"{of}: {quoted}" if of else quoted
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,12 @@ class Effect:
         return found if _reading(*results.interval(later)) == found else OPEN
 
     def __str__(self) -> str:
+        """What it is of, and what `quoted` gives: a cell of the ledger."""
+        return _cell(self.of, self.quoted())
+
+    def quoted(self) -> str:
         """Difference, interval and number of seeds, with a dagger if convergence is not shown."""
-        return _cell(self.of, self.number(), [self])
+        return _quote(self.number(), [self])
 
     def number(self) -> str:
         """Difference and interval alone."""
@@ -166,8 +173,13 @@ class Range:
         return float(np.mean([mean for mean, _ in found])), max(half for _, half in found)
 
     def __str__(self) -> str:
+        """What they are, and what `quoted` gives: a cell of the ledger."""
+        return _cell(self.of, self.quoted())
+
+    def quoted(self) -> str:
+        """The smallest and the largest, with the number of seeds, and a dagger if convergence is not shown."""
         ordered = sorted(self.effects, key=lambda effect: effect.interval()[0])
-        return _cell(self.of, f"{ordered[0].number()} to {ordered[-1].number()}", self.effects)
+        return _quote(f"{ordered[0].number()} to {ordered[-1].number()}", self.effects)
 
 
 Cell = str | Effect | Range
@@ -230,7 +242,7 @@ class Row:
 
     def why_text(self) -> str:
         """The sentence with its numbers; what is missing from an inconclusive comparison stands before it."""
-        own = [] if self.why == "–" else [self.why.format(*self.also)]
+        own = [] if self.why == "–" else [self.why.format(*(cell.quoted() for cell in self.also))]
         return "; ".join([*self._missing(), *own]) or "–"
 
     def _missing(self) -> list[str]:

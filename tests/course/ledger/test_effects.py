@@ -129,7 +129,7 @@ def test_a_measured_verdict_cannot_be_stated():
 def test_why_names_what_is_missing_and_quotes_numbers():
     assert Row(verdict=OPEN).why_text() == "–"
     assert (
-        Row(photographs=effect("better"), why="it gives {0}", also=[effect("level")]).why_text()
+        Row(photographs=effect("better"), why="it gives {0}", also=[effect("level", of="bags")]).why_text()
         == "it gives +0.0 ± 2.5 (3)"
     )
     text = Row(photographs=effect("worse", "slow"), why="a word").why_text()
