@@ -234,7 +234,7 @@ TEMPLATES = [
     Claim("tm-4", "it improves the baseline architectures", "05", [
         Row("accuracy, pooled, λ = 1", "The experiment", "no numbers found",
             letter_blocks("accuracy", "accuracy, pooled and dense", "accuracy"), bird_block("cosine, pooled, λ 1.0"),
-            "our reconstruction; on letters the loss costs as much, {0}, where the block adds nothing",
+            "our reconstruction; on letters the loss alone costs as much, {0}",
             [Effect("templates", "taught, not added", "no block", "accuracy")]),
         Row("MAP@R on unseen scripts, λ = 1", "The experiment", "no numbers found",
             letter_blocks("map_at_r", "pooled and dense"), why="the untaught block changes nothing, {0}",
