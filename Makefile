@@ -52,14 +52,16 @@ check: install  ## style, types, clean notebooks, structure of notebooks and pro
 	$(PY) -m ruff format --check $(CODE) notebooks || status=1; \
 	$(PY) scripts/clean_notebooks.py --check notebooks || status=1; \
 	$(PY) -m mypy || status=1; \
+	$(PY) scripts/ledger.py --check || status=1; \
 	$(ONE) $(PY) -m pytest -q $(STRUCTURE) || status=1; \
 	exit $$status
 
-format: install  ## format code and notebooks, clean notebooks, write their badges and bootstrap cells
+format: install  ## format code and notebooks, clean them, write badges, bootstrap cells and CLAIMS.md
 	@$(PY) -m ruff check --fix-only --quiet $(CODE) notebooks
 	@$(PY) -m ruff format $(CODE) notebooks
 	@$(PY) scripts/badges.py
 	@$(PY) scripts/clean_notebooks.py notebooks
+	@$(PY) scripts/ledger.py
 
 notebooks: install  ## run all notebooks into build/, with an HTML page of each (NB=03 for one)
 	@$(ONE) $(PY) scripts/run_notebooks.py --jobs $(WORKERS) --out build $(NB)

@@ -72,13 +72,13 @@ AT_RATES = [f"{arm}, rate {rate:g}" for arm in ARMS for rate in RATES]  # XML wi
 ROWS_AGAINST = (4, 8, 16, 32, 64, 256)  # random prototypes, for 16 rows a half
 
 
-def world(fold: int | None) -> tuple[Split, Split, Split]:
+def world(fold: int | None, folds: int = FOLDS) -> tuple[Split, Split, Split]:
     """Maps, the same averaged, and labels by split; a fold divides species 1 to 50 anew, test stays."""
     (maps, labels), (means, _) = birds(), averaged()
     if fold is None:
         return maps, means, labels
     species = torch.cat([labels["train"], labels["validation"] + SPECIES["validation"][0]])
-    parts = zip(("train", "validation"), class_folds(species, FOLDS)[fold], strict=True)
+    parts = zip(("train", "validation"), class_folds(species, folds)[fold], strict=True)
     rows = {part: torch.isin(species, classes) for part, classes in parts}
 
     def cut(whole: Split) -> Split:

@@ -1,10 +1,12 @@
-"""CLAIMS.md and the notebooks' tags agree, NOTATION.md and the package's names agree; and the checks have teeth."""
+"""CLAIMS.md is what the studies say and agrees with the notebooks' tags, NOTATION.md with the package's names."""
 
 from pathlib import Path
 
+import ledger
 import nbformat
 import pytest
 from ledgers import (
+    CLAIMS,
     claim_problems,
     claim_tags,
     formulas,
@@ -17,12 +19,17 @@ from ledgers import (
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parents[2]
-CLAIMS_HEAD = "| id | claim | notebook | evidence | verdict |\n|---|---|---|---|---|\n"
+CLAIMS_HEAD = f"| {' | '.join(CLAIMS)} |\n" + "|---" * len(CLAIMS) + "|\n"
 NOTATION_HEAD = "| symbol | code name | shape | notebooks | meaning |\n|:--|---|---|---|---|\n"
 SHARED_HEAD = "\n| letter | meanings, by notebook |\n|---|---|\n"
 
 
-def test_claims_and_tags_agree():
+def test_the_ledger_is_what_the_studies_say():
+    text = (ROOT / "notebooks" / "CLAIMS.md").read_text(encoding="utf-8")
+    assert text == ledger.page(), "run: python scripts/ledger.py"
+
+
+def test_claims_tags_and_verdicts_agree():
     text = (ROOT / "notebooks" / "CLAIMS.md").read_text(encoding="utf-8")
     wrong = claim_problems(text, claim_tags(ROOT / "notebooks"))
     assert not wrong, "\n".join(wrong)
@@ -42,35 +49,50 @@ def test_a_letter_has_one_meaning_in_a_notebook_and_others_are_announced():
     assert not wrong, "\n".join(wrong)
 
 
-TAGS = {"01_a": {"x-1"}}
+TAGS = {"01": {"x-1"}}
 
 
-@pytest.mark.parametrize("evidence, verdict", [
-    ("exact identity", "*holds exactly*"),
-    ("exact identity (convex sets) + measured, 5 seeds", "*holds here*, by 0.1"),
-    ("bound", "*holds as a bound*"),
-    ("measured, 10 seeds", "*not seen at this scale*"),
+def claim(verdict, letters="–", photographs="–", name="**x-1** claim", why="–", where="[01 · A](01_a.ipynb)"):
+    return f"| {name} | {where} | – | {letters} | {photographs} | {why} | {verdict} |\n"
+
+
+GOOD = claim("*holds exactly*")
+
+
+@pytest.mark.parametrize("row", [
+    GOOD,
+    claim("*holds as a bound*") + claim("*inconclusive*", "one run", name="x-1: *part*", why="one seed"),
+    claim("*holds here*", "+0.5 ± 0.4 (10)†", "bags: +4.1 ± 0.5 (5)"),
+    claim("*holds here*", "–", "+1.0 ± 0.4 to +2.0 ± 0.3 (10)"),
+    claim("*no difference seen*, ± 0.9 (letters) · *worse here* (photographs)", "+0.1 ± 0.9 (5)", "-0.9 ± 0.5 (5)"),
+    claim("*no difference seen*, ± 0.9 and ± 0.1", "+0.1 ± 0.9 (5)", "+0.0 ± 0.1 (10)"),
+    GOOD + claim("*inconclusive*", name="**y-1** claim", where="–", why="not tried"),
 ])  # fmt: skip
-def test_a_good_claim_passes(evidence, verdict):
-    later = "| y-1 | claim | 02_b | measured | *not tested yet* |\n"
-    assert (
-        claim_problems(CLAIMS_HEAD + f"| x-1 | claim | 01_a | {evidence} | {verdict} |\n" + later, TAGS) == []
-    )
+def test_a_good_claim_passes(row):
+    assert claim_problems(CLAIMS_HEAD + row, TAGS) == []
 
 
 @pytest.mark.parametrize("rows, tags, message", [
     ("", {}, "no table"),
-    ("| x-1 | claim | 01_a | bound |", TAGS, "expected 5 columns"),
-    ("| x-1 |  | 01_a | bound | *holds here* |", TAGS, "no claim"),
-    ("| x-1 | claim | 01_a | bound | *holds here* |\n" * 2, TAGS, "twice"),
-    ("| x-1 | claim | 01_a | bound | *proved* |", TAGS, "does not begin"),
-    ("| x-1 | claim | 01_a | seen | *holds here* |", TAGS, "evidence"),
-    ("| x-1 | claim | 01_a | measured | *holds here* |", TAGS, "number of seeds"),
-    ("| x-1 | claim | 02_b | bound | *holds here* |", {}, "not written"),
-    ("| x-1 | claim | 01_a | bound | *holds here* |", {"01_a": set()}, "no code cell"),
-    ("| x-1 | claim | 01_a | bound | *not tested yet* |", TAGS, "tests it"),
-    ("| x-1 | claim | 01_a | bound | *holds here* |", {"01_a": {"x-1", "x-2"}}, "x-2: tagged in 01_a"),
-    ("| x-1 | claim | 01_a | bound | *holds here* |", {**TAGS, "02_b": {"x-1"}}, "x-1: tagged in 02_b"),
+    ("| **x-1** claim | 01 | – |", TAGS, "expected 7 columns"),
+    (GOOD * 2, TAGS, "twice"),
+    (claim("*proved*"), TAGS, "expected one of"),
+    (claim("holds exactly"), TAGS, "expected one of"),
+    (claim("*holds here*", "much better"), TAGS, "no interval"),
+    (claim("*holds here*", "+0.3 ± 0.5 (10)"), TAGS, "holds here, but +0.3 ± 0.5"),
+    (claim("*holds here*", "+3.0 ± 0.5 (10)", "+0.3 ± 0.5 (10)"), TAGS, "holds here, but +0.3 ± 0.5"),
+    (claim("*holds here*", "+0.3 ± 0.5 to +2.0 ± 0.3 (10)"), TAGS, "holds here, but +0.3 ± 0.5"),
+    (claim("*holds here*", "-3.0 ± 0.5 (10)"), TAGS, "holds here, but -3.0 ± 0.5"),
+    (claim("*worse here*", "-0.3 ± 0.5 (10)"), TAGS, "worse here, but -0.3 ± 0.5"),
+    (claim("*no difference seen*, ± 0.5", "+1.3 ± 0.5 (10)"), TAGS, "no difference seen, but +1.3 ± 0.5"),
+    (claim("*holds here* (letters) · *worse here* (photographs)", "-1.0 ± 0.5 (5)", "-1.0 ± 0.5 (5)"), TAGS,
+     "holds here, but -1.0 ± 0.5"),
+    (claim("*inconclusive*"), TAGS, "nothing says what is missing"),
+    (claim("*holds exactly*", why="First. Second"), TAGS, "one sentence"),
+    (claim("*holds exactly*", why="word " * 31), TAGS, "31 words"),
+    (GOOD, {"01": set()}, "x-1: no tag in 01"),
+    (GOOD, {"01": {"x-1", "x-2"}}, "x-2: tagged in 01"),
+    (GOOD, {**TAGS, "02": {"x-1"}}, "x-1: tagged in 02"),
 ])  # fmt: skip
 def test_a_bad_claim_is_caught(rows, tags, message):
     wrong = claim_problems(CLAIMS_HEAD + rows, tags)

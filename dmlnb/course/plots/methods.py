@@ -98,8 +98,6 @@ def draw_differences(
 
     Raises:
         ValueError: for no method, fewer than two seeds, or a name that the palette does not know.
-
-    Taught in notebook 10.
     """
     if not values:
         raise ValueError("values: expected at least one method, got none")
