@@ -31,11 +31,11 @@ from dmlnb.losses import (
 from studies import searched
 from studies.birds_chance import vectors_of_birds
 from studies.heads import Heads, fit_together, retrieval
-from studies.photographs import RATES, SEARCH_SEED, SETTINGS
+from studies.photographs import SEARCH_SEED, SETTINGS
 from studies.stored import collect, save
 
-SEEDS, DIM, IMAGES, READINGS = range(10), 128, 16_000, 10
-PROXY_FACTOR, MEMORY = 10.0, 1024
+SEEDS, DIM, IMAGES, READINGS = range(10), 128, 6_400, 5
+RATES, PROXY_FACTOR, MEMORY = (1e-3, 3e-3, 1e-2), 10.0, 1024
 # what a setting makes of a loss (of classes and dimensions, where it has proxies), and its three values
 PAIRS = {
     "contrastive": (lambda own: partial(contrastive_loss, negative_margin=own), (0.5, 0.75, 1.0)),

@@ -90,7 +90,7 @@ def batch_hard(attempt: Any = None) -> Callable:
 
 
 def remember(attempt: Any = None) -> Callable:
-    """Check `attempt(memory (M, d), seen, batch (B, d)) -> (M, d)`: the memory with the batch in place of its oldest rows.
+    """Check `attempt(memory (M, d), seen, batch (B, d)) -> (M, d)`: the memory after a batch replaced the oldest rows.
 
     `seen` rows were remembered before, each in the place that is its number modulo M.
 

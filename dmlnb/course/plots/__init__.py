@@ -2,7 +2,7 @@
 
 import dmlnb.explore  # noqa: F401  (first: it says what to install where the course's packages are missing)
 from dmlnb.course.plots.chance import draw_chance_demo
-from dmlnb.course.plots.circle import draw_force_panels, draw_forces
+from dmlnb.course.plots.circle import draw_direction_maps, draw_force_panels, draw_forces
 from dmlnb.course.plots.covering import draw_cover
 from dmlnb.course.plots.curves import metric_curves, training_curve
 from dmlnb.course.plots.decisions import draw_decision_steps
@@ -59,6 +59,7 @@ __all__ = [
     "draw_decision_matrix",
     "draw_decision_steps",
     "draw_differences",
+    "draw_direction_maps",
     "draw_disc_projections",
     "draw_doses",
     "draw_force_panels",

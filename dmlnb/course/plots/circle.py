@@ -1,11 +1,14 @@
 """Pictures of six points on a circle: the forces of a loss on them, and where they come to rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from dmlnb import geometry
 from dmlnb.course.toys.circle import (
     CIRCLE_LOSSES,
     LABELS,
@@ -76,6 +79,49 @@ def draw_force_panels(names: Sequence[str] = tuple(CIRCLE_LOSSES), step: int = 0
         _setting(name, None)
         _panel(ax, name, None, step)
         ax.set_title(name, fontsize=9, loc="center")
+    return figure
+
+
+@style()
+def draw_direction_maps(
+    embeddings: Mapping[str, Tensor],
+    labels: Tensor,
+    columns: int = 5,
+    titles: Mapping[str, str] | None = None,
+) -> Figure:
+    """Embeddings in the plane by their directions, one panel a method: a circle, its points spread a little inwards.
+
+    Args:
+        embeddings: `(N, 2)` of each method; only directions are drawn.
+        labels: `(N,)` integers >= 0.
+        columns: panels in a row.
+        titles: other titles than the methods' names.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for no method, or embeddings that are not `(N, 2)`.
+
+    Taught in notebook 09.
+    """
+    shapes = {name: tuple(x.shape) for name, x in embeddings.items()}
+    if not shapes or set(shapes.values()) != {(len(labels), 2)}:
+        raise ValueError(f"embeddings: expected ({len(labels)}, 2) of at least one method, got {shapes}")
+    rows = -(-len(shapes) // columns)
+    figure, axes = new_figure(1.55 * columns, 1.75 * rows, rows=rows, columns=columns, squeeze=False)
+    classes = int(labels.max()) + 1
+    inwards = 1 - 0.06 * (torch.arange(len(labels)) % 4)[:, None]  # points of one direction stay visible
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, (name, x) in zip(axes.flat, embeddings.items(), strict=False):
+        places = inwards * geometry.normalize(x)
+        for c, (color, marker) in enumerate(zip(class_colors(classes), class_markers(classes), strict=True)):
+            own = places[labels == c]
+            ax.scatter(own[:, 0], own[:, 1], s=18, color=color, marker=marker, alpha=0.75, linewidth=0)
+        ax.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
+        ax.set_aspect("equal")
+        ax.set_title((titles or {}).get(name, name), fontsize=9, loc="center")
     return figure
 
 

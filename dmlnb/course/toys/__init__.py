@@ -8,6 +8,7 @@ from dmlnb.course.toys.circle import (
     circle_path,
     circle_points,
     circle_proxies,
+    on_circle,
 )
 from dmlnb.course.toys.covering import cover_points
 from dmlnb.course.toys.discs import disc_projections, disc_violation
@@ -33,6 +34,7 @@ __all__ = [
     "fit_circle",
     "forces",
     "letter_photographs",
+    "on_circle",
     "pair_energy",
     "pair_slope",
     "recursion_world",

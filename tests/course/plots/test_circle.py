@@ -1,6 +1,7 @@
 import pytest
+import torch
 
-from dmlnb.course.plots import draw_force_panels, draw_forces, png_bytes
+from dmlnb.course.plots import draw_direction_maps, draw_force_panels, draw_forces, png_bytes
 from dmlnb.course.toys import CIRCLE_LOSSES
 
 
@@ -42,3 +43,15 @@ def test_bad_input_is_named():
             draw_forces(**bad)
     with pytest.raises(ValueError, match="names: expected at least one"):
         draw_force_panels([])
+
+
+def test_direction_maps_show_directions_only():
+    x, labels = torch.randn(12, 2), torch.arange(12) % 3
+    figure = draw_direction_maps({"triplet": x, "SupCon": 5 * x}, labels, titles={"SupCon": "again"})
+    first, second = figure.axes[:2]
+    assert [ax.get_title() for ax in (first, second)] == ["triplet", "again"]
+    for a, b in zip(first.collections, second.collections, strict=True):
+        assert abs(a.get_offsets() - b.get_offsets()).max() < 1e-5
+    for bad in ({}, {"triplet": x[:, :1]}, {"triplet": x[:5]}):
+        with pytest.raises(ValueError, match="embeddings: expected"):
+            draw_direction_maps(bad, labels)
