@@ -28,15 +28,17 @@ def study(few_birds, monkeypatch):
 
 
 @pytest.mark.parametrize("name", birds_losses.LOSSES)
-def test_two_steps(study, check_row, name):
+def test_two_steps(study, name):
     method = f"{name}, centre"
     row = study.run(method, 1)
-    check_row("birds_losses", method, row)
+    shares = {"validation_map_at_r", "test_map_at_r", "test_recall_at_1"}
+    assert row.keys() == shares | {"step", "rate", "own"} and all(0 <= row[key] <= 1 for key in shares)
     assert study.run(f"{method}, doubled budget", 1).keys() == row.keys()
 
 
-def test_the_control_is_the_vectors_themselves(study, check_row):
-    check_row("birds_losses", study.CONTROL, study.run(study.CONTROL, 0))
+def test_the_control_is_the_vectors_themselves(study):
+    row = study.run(study.CONTROL, 0)
+    assert row.keys() == {"test_map_at_r", "test_recall_at_1"}
 
 
 def test_every_arm_makes_as_many_tries(study):

@@ -31,7 +31,6 @@ def draw_levels(
     Raises:
         ValueError: for no world, no factor or method, more than three levels, or fewer than two seeds.
 
-    Taught in notebook 09.
     """
     factors = list(dict.fromkeys(factor for panels in worlds.values() for factor in panels))
     fullest = lambda factor: sorted(
