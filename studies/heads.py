@@ -110,6 +110,7 @@ def fit_together(
     *,
     every: int,
     observe: Callable[[int, float], None] | None = None,
+    taught: Tensor | None = None,
 ) -> list[dict]:
     """Train, keep the best of every `every` steps by MAP@R on validation classes; of each head its step and MAP@R.
 
@@ -118,11 +119,13 @@ def fit_together(
         vectors, labels: by split.
         tables: `(S, steps, B)` indices of training vectors.
         observe: told each head's number and validation MAP@R.
+        taught: `(S, N)` labels that each head is trained with; by default all have those of the training vectors.
     """
+    taught = labels["train"].expand(len(tables), -1) if taught is None else taught
     best = [{"validation_map_at_r": -1.0}] * len(tables)
     kept = [[w[i].clone() for w in heads.stacked] for i in range(len(tables))]
     for step, index in enumerate(tables.unbind(dim=1)):
-        heads.step(vectors["train"][index], labels["train"][index])
+        heads.step(vectors["train"][index], taught.gather(1, index))
         if (step + 1) % every:
             continue
         for i, head in enumerate(heads.heads):

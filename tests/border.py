@@ -334,11 +334,23 @@ def anchored(x=None, strength=0.1):
     return losses.ProximalAnchor(nn.Linear(2, 2).parameters(), strength).penalty()
 
 
+def remembering(**settings):
+    memory = losses.CrossBatchMemory(losses.contrastive_loss, **settings)
+    memory.remember(rows[:3] + 1, labels[:3])
+    return memory
+
+
 BATCH_LOSSES = [  # functions of (embeddings, labels)
     ("contrastive_loss", losses.contrastive_loss, {"positive_margin": 0.1, "negative_margin": 0.5}),
     ("cosine_contrastive_loss", losses.cosine_contrastive_loss, {"margin": 0.5}),
     ("triplet_loss", losses.triplet_loss, {"margin": 0.05}),
     ("multi_similarity_loss", losses.multi_similarity_loss, {"alpha": 2.0, "beta": 50.0, "base": 0.5}),
+    ("supcon_loss", losses.supcon_loss, {"temperature": 0.1}),
+    (
+        "arcface_loss",
+        lambda x, y, **s: losses.arcface_loss(x, y, like(x, many[:, 0]), **s),
+        {"margin": 0.5, "scale": 64.0},
+    ),
     (
         "proxy_anchor_loss",
         lambda x, y, **s: losses.proxy_anchor_loss(x, y, like(x, many[:, 0]), **s),
@@ -362,6 +374,8 @@ BATCH_LOSSES = [  # functions of (embeddings, labels)
     ),
 ]
 SIZED = [  # modules of (embeddings, labels), with their settings
+    ("ArcFaceLoss", losses.ArcFaceLoss, {"num_classes": C, "dim": D, "margin": 0.5, "scale": 64.0}),
+    ("CrossBatchMemory", remembering, {"dim": D, "size": 5, "weight": 1.0}),
     ("ProxyAnchorLoss", losses.ProxyAnchorLoss, {"num_classes": C, "dim": D, "alpha": 32.0, "delta": 0.1}),
     ("ProxyNCALoss", losses.ProxyNCALoss, {"num_classes": C, "dim": D, "temperature": 0.1}),
     (

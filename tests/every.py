@@ -68,11 +68,13 @@ def taught(make: Callable[[], nn.Module], *extra: object) -> Callable[[], nn.Mod
 
 
 rows, pair = ((N, D),), ((N, D), (N, D + 1))
+PAIR_LOSSES = [
+    f"{name}_loss" for name in ("contrastive", "cosine_contrastive", "triplet", "multi_similarity", "supcon")
+]
 LOSSES = [
-    *(
-        Entry(name, labelled(getattr(losses, name)), rows)
-        for name in ("contrastive_loss", "cosine_contrastive_loss", "triplet_loss", "multi_similarity_loss")
-    ),
+    *(Entry(name, labelled(getattr(losses, name)), rows) for name in PAIR_LOSSES),
+    Entry("semi-hard triplets", labelled(lambda x, y: losses.triplet_loss(x, y, mined="semi-hard")), rows),
+    Entry("ArcFaceLoss", taught(lambda: losses.ArcFaceLoss(C, D)), rows),
     Entry("ProxyAnchorLoss", taught(lambda: losses.ProxyAnchorLoss(C, D)), rows),
     Entry("ProxyNCALoss", taught(lambda: losses.ProxyNCALoss(C, D)), rows),
     Entry("SoftTripleLoss", taught(lambda: losses.SoftTripleLoss(C, D, 3)), rows),

@@ -13,13 +13,13 @@ from tests.every import LABELS, LOSSES, POOLINGS, C, D, M, N, exports_all, rando
 ENTRIES = LOSSES + POOLINGS
 every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 TESTED_ELSEWHERE = {  # they take networks, lists of maps or scores of blocks; see their own files
-    "AlternatingProjection", "AttentionTransferLoss", "FitNetLoss", "JointLoss", "ProximalAnchor",
+    "AlternatingProjection", "AttentionTransferLoss", "CrossBatchMemory", "FitNetLoss", "JointLoss", "ProximalAnchor",
     "TemplateSupervision", "class_template_loss", "class_halves", "relaxed_labels", "relative_distances",
     "violation_rate",
 }  # fmt: skip
 INSIDE_A_MODULE = {
-    "proxy_anchor_loss", "proxy_nca_loss", "soft_triple_loss", "cross_batch_loss", "relaxed_contrastive_loss",
-    "relaxed_multi_similarity_loss",
+    "arcface_loss", "proxy_anchor_loss", "proxy_nca_loss", "soft_triple_loss", "cross_batch_loss",
+    "relaxed_contrastive_loss", "relaxed_multi_similarity_loss",
 }  # fmt: skip
 
 
@@ -110,8 +110,12 @@ def test_every_pooling_says_what_it_did(entry):
 
 WIDTHS = [getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)]
 WITH_LABELS = {
-    **{name: getattr(losses, name) for name in ("contrastive_loss", "triplet_loss", "multi_similarity_loss")},
+    **{
+        name: getattr(losses, name)
+        for name in ("contrastive_loss", "triplet_loss", "multi_similarity_loss", "supcon_loss")
+    },
     "proxies": losses.ProxyAnchorLoss(C, D),
+    "angle": losses.ArcFaceLoss(C, D),
     "nca": losses.ProxyNCALoss(C, D),
     "soft": losses.SoftTripleLoss(C, D, 2),
     "cross": losses.CrossBatchLoss(C, D),
@@ -134,6 +138,7 @@ def test_labels_that_int64_cannot_hold_are_named():
 
 
 SETTINGS = [
+    (losses.ArcFaceLoss, (C, D), {"margin": 0.5, "scale": 64.0}),
     (losses.ProxyAnchorLoss, (C, D), {"alpha": 32.0, "delta": 0.1}),
     (losses.ProxyNCALoss, (C, D), {"temperature": 0.11}),
     (losses.SoftTripleLoss, (C, D, 3), {"scale": 78.0, "gamma": 59.0, "tau": 0.4, "margin": 0.4}),

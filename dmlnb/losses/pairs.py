@@ -7,7 +7,7 @@ pytorch-metric-learning: `loss(embeddings, labels)`. Embeddings are put on the u
 reference of the anchor's class is a positive, all others are negatives, and nothing is excluded. Half
 precision is computed in float32.
 
-Formulas: table of base losses in the supplement of [gurbuz2024ccp]. Taught in notebooks 00 and 04.
+Formulas: table of base losses in the supplement of [gurbuz2024ccp]. Taught in notebooks 00, 04 and 09.
 """
 
 import torch
@@ -16,6 +16,12 @@ from torch import Tensor
 from dmlnb import geometry
 from dmlnb._inputs import as_labels, require_embeddings, require_finite, require_positive, traced, wide
 
+MINED = {  # of a triplet, by how much its negative is farther than its positive
+    "all": lambda ahead: torch.ones_like(ahead, dtype=torch.bool),
+    "semi-hard": lambda ahead: ahead > 0,
+    "hard": lambda ahead: ahead <= 0,
+}
+
 
 def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
     """Mean of the positive terms in the mask, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
@@ -23,7 +29,7 @@ def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
     return terms.where(active, 0).sum() / active.sum().clamp(min=1)
 
 
-def _compare(embeddings, labels, references, reference_labels, normalize):
+def compared(embeddings, labels, references, reference_labels, normalize):
     """Normalised anchors and references, and the masks of positive and negative pairs, each (N, M)."""
     require_embeddings(embeddings)
     labels = as_labels(labels, len(embeddings))
@@ -75,7 +81,7 @@ def contrastive_loss(
     Source: [hadsell2006contrastive]; form and defaults [gurbuz2024ccp].
     """
     require_finite(positive_margin=positive_margin, negative_margin=negative_margin)
-    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    pairs = compared(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)  # (N, M)
     pull = active_mean(distance - positive_margin, positive)
@@ -100,7 +106,7 @@ def cosine_contrastive_loss(
     costs nothing.
     """
     require_finite(margin=margin)
-    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    pairs = compared(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     similarity = geometry.inner_products(anchors, others)  # (N, M)
     pull = (1 - similarity - 1e-5).clamp(min=0).where(positive, 0).sum()
@@ -113,31 +119,37 @@ def triplet_loss(
     labels: Tensor,
     *,
     margin: float = 0.05,
+    mined: str = "all",
     references: Tensor | None = None,
     reference_labels: Tensor | None = None,
     normalize: str | None = "sphere",
 ) -> Tensor:
-    """All triplets: an anchor is nearer to its positive than to its negative, by a margin.
+    """Triplets: an anchor is nearer to its positive than to its negative, by a margin.
 
     $$ \\overline{(d_{ap} - d_{an} + m)_+} \\quad\\text{over active triplets} $$
 
-    Args and errors as `contrastive_loss`; `margin` in units of distance. Memory is that of (P, M) numbers
-    for P positive pairs, and of (N, M, M) where torch compiles, exports or transforms the program.
+    Args and errors as `contrastive_loss`; `margin` in units of distance. `mined` says which of the active triplets
+    count: `"all"`; `"semi-hard"`, those whose negative is farther than the positive, $d_{ap} < d_{an}$; `"hard"`, the
+    others. Memory is that of (P, M) numbers for P positive pairs, and of (N, M, M) where torch compiles, exports or
+    transforms the program.
 
-    Source: [schroff2015facenet]; averaging and default [gurbuz2024ccp].
+    Source: [schroff2015facenet], mining too (which draws one semi-hard negative for each positive pair; here all of
+    them count); averaging and default [gurbuz2024ccp]. Taught in notebook 09.
     """
     require_finite(margin=margin)
-    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    if mined not in MINED:
+        raise ValueError(f"mined: expected one of {', '.join(MINED)}, got {mined!r}")
+    pairs = compared(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     distance = geometry.pairwise_distances(anchors, others)
     if (
         traced()
     ):  # how many positive pairs there are is not known: all pairs are candidates, N M numbers an anchor
-        violation = distance[:, :, None] - distance[:, None, :] + margin  # (N, M, M)
-        return active_mean(violation, positive[:, :, None] & negative[:, None, :])
+        ahead = distance[:, None, :] - distance[:, :, None]  # (N, M, M), by how much the negative is farther
+        return active_mean(margin - ahead, positive[:, :, None] & negative[:, None, :] & MINED[mined](ahead))
     anchor, partner = positive.nonzero(as_tuple=True)  # (P,) each: the positive pairs
-    violation = distance[anchor, partner, None] - distance[anchor] + margin  # (P, M)
-    return active_mean(violation, negative[anchor])
+    ahead = distance[anchor] - distance[anchor, partner, None]  # (P, M)
+    return active_mean(margin - ahead, negative[anchor] & MINED[mined](ahead))
 
 
 def multi_similarity_loss(
@@ -163,7 +175,7 @@ def multi_similarity_loss(
     """
     require_positive(alpha=alpha, beta=beta)
     require_finite(base=base)
-    pairs = _compare(embeddings, labels, references, reference_labels, normalize)
+    pairs = compared(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     similarity = geometry.inner_products(anchors, others)  # (N, M)
     pull = log1p_sum_exp(alpha * (base - similarity), positive, dim=1) / alpha  # (N,)

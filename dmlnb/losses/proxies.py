@@ -99,11 +99,13 @@ def proxy_nca_loss(
 
     With K proxies per class, the softmax runs over all of them, and those of the sample's class are added up.
 
+    With one proxy per class it is the normalised softmax too, and ArcFace without a margin.
+
     With unit vectors $-d^2 = 2s - 2$, so a temperature of T here is 2T for squared distances.
 
     Args and errors as `proxy_anchor_loss`; `temperature` > 0, in units of cosine.
 
-    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp].
+    Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]; normalised softmax: [zhai2019softmax].
     """
     require_positive(temperature=temperature)
     unit, labels, proxies = prepared(embeddings, labels, proxies, normalize)

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -6,7 +7,8 @@ import torch
 from dmlnb.losses import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
 from dmlnb.losses.pairs import active_mean
 
-LOSSES = [contrastive_loss, cosine_contrastive_loss, triplet_loss, multi_similarity_loss]
+MINED = [partial(triplet_loss, mined=mined) for mined in ("semi-hard", "hard")]
+LOSSES = [contrastive_loss, cosine_contrastive_loss, triplet_loss, multi_similarity_loss, *MINED]
 
 
 def batch(n=10, d=4, classes=3, seed=0, dtype=torch.float64):
@@ -55,6 +57,46 @@ def test_triplet_against_a_loop():
         if b == a and not other
     ]
     assert triplet_loss(embeddings, labels, margin=0.2).item() == pytest.approx(mean_of_active(terms))
+
+
+@pytest.mark.parametrize("mined", ["all", "semi-hard", "hard"])
+def test_mined_triplets_against_a_loop_and_pytorch_metric_learning(mined):
+    from pytorch_metric_learning import losses as pml
+    from pytorch_metric_learning.miners import TripletMarginMiner
+
+    embeddings, labels = batch(16, 4, 4, seed=3)
+    pairs = list(loops(embeddings, labels))
+    triplets = [
+        (dp, dn)
+        for a, _, same, dp, _ in pairs
+        if same
+        for b, _, other, dn, _ in pairs
+        if b == a and not other
+    ]
+    counts = {
+        "all": lambda dp, dn: True,
+        "semi-hard": lambda dp, dn: dn > dp,
+        "hard": lambda dp, dn: dn <= dp,
+    }
+    terms = [dp - dn + 0.2 for dp, dn in triplets if counts[mined](dp, dn)]
+    found = triplet_loss(embeddings, labels, margin=0.2, mined=mined)
+    assert found.item() == pytest.approx(mean_of_active(terms)) and found > 0
+    miner = TripletMarginMiner(margin=0.2, type_of_triplets=mined.replace("-", ""))
+    theirs = pml.TripletMarginLoss(margin=0.2)(embeddings, labels, miner(embeddings, labels))
+    assert found.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_semi_hard_and_hard_triplets_share_out_the_active_ones():
+    embeddings, labels = batch(16, 4, 4, seed=3)
+    with pytest.raises(ValueError, match="^mined: expected one of all, semi-hard, hard, got 'soft'"):
+        triplet_loss(embeddings, labels, mined="soft")
+    apart = torch.eye(4, dtype=torch.float64)[
+        labels
+    ]  # every positive at 0, every negative at the same distance
+    assert triplet_loss(apart, labels, margin=2.0, mined="hard") == 0
+    assert triplet_loss(apart, labels, margin=2.0, mined="semi-hard") == triplet_loss(
+        apart, labels, margin=2.0
+    )
 
 
 def test_multi_similarity_against_a_loop():

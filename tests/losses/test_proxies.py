@@ -218,3 +218,12 @@ def test_the_ball_clips_long_vectors_only(loss, case):
     assert not torch.allclose(loss(x, y, short, normalize="ball"), loss(x, y, short))
     with pytest.raises(ValueError, match="how"):
         loss(x, y, short, normalize="cube")
+
+
+def test_proxy_nca_with_one_proxy_is_the_normalised_softmax_of_pytorch_metric_learning(case):
+    from pytorch_metric_learning.losses import NormalizedSoftmaxLoss
+
+    x, y, proxies, _ = case
+    theirs = NormalizedSoftmaxLoss(C, D, temperature=0.07)
+    theirs.W.data = proxies.mT.clone()
+    assert proxy_nca_loss(x, y, proxies, temperature=0.07).item() == pytest.approx(theirs(x, y).item())

@@ -15,6 +15,7 @@ from dmlnb.course.checks.cross_batch import (
     ridge_predictor,
 )
 from dmlnb.course.checks.distill import inverse_temperature, own_subclass, start_bias
+from dmlnb.course.checks.forces import batch_hard, remember, softmax_pulls, supcon
 from dmlnb.course.checks.maps import inside, lay_on, neighbours_kept
 from dmlnb.course.checks.photographs import cut_off, held_out
 from dmlnb.course.checks.pooling import (
@@ -40,6 +41,7 @@ from dmlnb.course.checks.transport import cheapest_tokens, gate_gradient, gates,
 
 __all__ = [
     "axes_needed",
+    "batch_hard",
     "batchnorm_relu",
     "best_loss",
     "blockwise_recall",
@@ -75,10 +77,13 @@ __all__ = [
     "relative_distances",
     "relaxed_contrastive",
     "relaxed_labels",
+    "remember",
     "ridge_predictor",
     "samples_needed",
     "scores",
     "soft_histogram",
+    "softmax_pulls",
     "spare_proxy",
     "start_bias",
+    "supcon",
 ]

@@ -2,12 +2,14 @@
 
 import dmlnb.explore  # noqa: F401  (first: it says what to install where the course's packages are missing)
 from dmlnb.course.plots.chance import draw_chance_demo
+from dmlnb.course.plots.circle import draw_direction_maps, draw_force_panels, draw_forces
 from dmlnb.course.plots.covering import draw_cover
 from dmlnb.course.plots.curves import metric_curves, training_curve
 from dmlnb.course.plots.decisions import draw_decision_steps
 from dmlnb.course.plots.discs import draw_disc_projections
 from dmlnb.course.plots.distill import draw_class_belief, draw_decision_matrix, draw_region, template_maps
 from dmlnb.course.plots.doses import draw_doses
+from dmlnb.course.plots.levels import draw_levels
 from dmlnb.course.plots.lines import draw_bound, draw_curve
 from dmlnb.course.plots.methods import draw_differences, draw_worlds, method_bars
 from dmlnb.course.plots.mixtures import draw_mixtures
@@ -57,10 +59,14 @@ __all__ = [
     "draw_decision_matrix",
     "draw_decision_steps",
     "draw_differences",
+    "draw_direction_maps",
     "draw_disc_projections",
     "draw_doses",
+    "draw_force_panels",
+    "draw_forces",
     "draw_histogram_assignment",
     "draw_label_maps",
+    "draw_levels",
     "draw_mixtures",
     "draw_pair_demo",
     "draw_pair_energy",

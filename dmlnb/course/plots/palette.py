@@ -34,6 +34,8 @@ METHOD_COLORS = {
     "PKT": "#66CCEE",
     "DarkRank": "#BBAA44",
     "cosine contrastive": "#A63078",
+    "SupCon": "#CC3311",
+    "ArcFace": "#009988",
 }
 METHOD_MARKERS = dict(zip(METHOD_COLORS, "XPos^Dvpd<>h8*" * 2, strict=False))
 # Other names of controls and splits, with the looks of their kind.
