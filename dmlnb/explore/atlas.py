@@ -164,9 +164,9 @@ class EmbeddingAtlas:
         return self._hits[name]
 
     def average_precision(self, name: str) -> np.ndarray:
-        """`(N,)` float32: each image's average precision among its first R neighbours, R relevant ones (see `evaluate`).
+        """`(N,)` float32: each image's average precision among its first R neighbours, as in `evaluate`.
 
-        NaN for images that are no queries, and for those without a relevant image. Computed once.
+        R is the number of relevant images. NaN for images that are no queries and those with R = 0.
         """
         if name not in self._precision:
             classes, counts = np.unique(self.labels[self._gallery], return_counts=True)

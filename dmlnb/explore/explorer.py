@@ -299,10 +299,11 @@ class EmbeddingExplorer(SharedState):
         wanted = [name for name in (self.color_by, *self.filters) if name in (HIT, PRECISION, KEPT, COMMON)]
         if change is not None and set(wanted) <= set(self.measures):
             return
-        if len(self.atlas) > 5000 and wanted and not self.busy:
+        slow = len(self.atlas) > 5000 and wanted and not self.busy
+        if slow:
             self.status = f"comparing {len(self.atlas)} images …"
         self.measures = {name: _packed(self._column(name).values) for name in wanted}
-        if not self.busy:
+        if slow:
             self.status = ""
 
     @t.observe("picked", "k")
@@ -353,7 +354,8 @@ class EmbeddingExplorer(SharedState):
         def work():
             try:
                 for name, layout in zip(missing, layouts, strict=True):
-                    points = layout.run(lambda share: self._tell(layouts, f"UMAP of {name}: {share:.0%}"))
+                    tell = lambda share, name=name: self._tell(layouts, f"UMAP of {name}: {share:.0%}")
+                    points = layout.run(tell)
                     if points is None:
                         return
                     self.atlas.planes.keep(name, "UMAP", points, among)

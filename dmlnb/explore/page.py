@@ -19,7 +19,8 @@ TEMPLATE = """<!DOCTYPE html>
 <link rel="icon" href="data:,">
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ margin: 0 auto; max-width: 1112px; padding: 8px; background: #ffffff; color: #222222; font: 15px system-ui, sans-serif; }}
+body {{ margin: 0 auto; max-width: 1112px; padding: 8px; font: 15px system-ui, sans-serif; }}
+body {{ background: #ffffff; color: #222222; }}
 h1 {{ font-size: 20px; margin: 4px 6px; }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #161616; color: #f0f0f0; }} }}
 {style}

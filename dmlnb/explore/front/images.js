@@ -18,7 +18,7 @@ export function readImages(model) {
 
   function values(name) { // (n,) numbers, or none while they are on their way
     const source = model.get("measures")[name] ?? model.get("columns")[name];
-    if (arrays.get(name)?.source !== source) arrays.set(name, { source, array: numbers(source, Float32Array) });
+    if (!arrays.has(name) || arrays.get(name).source !== source) arrays.set(name, { source, array: numbers(source, Float32Array) });
     return arrays.get(name).array;
   }
   function levels(name) { return model.get("levels")[name]; } // words of a category, most frequent first
