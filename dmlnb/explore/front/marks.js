@@ -34,6 +34,11 @@ export function shades(dark) { // of numbers, small to large; the darkest cannot
   });
 }
 
+export function pixel(color, alpha) { // a colour as the four bytes of a pixel
+  const rgb = color[0] === "#" ? channels(color) : color.match(/\d+/g).map(Number);
+  return new Uint32Array(Uint8Array.of(...rgb, Math.round(255 * alpha)).buffer)[0];
+}
+
 function outline(target, mark, x, y, r) {
   target.beginPath();
   if (!CORNERS[mark]) target.arc(x, y, r, 0, 2 * Math.PI);

@@ -43,7 +43,7 @@ function tile(sheet, i, title, caption, hit) {
   const kind = hit === undefined ? "" : hit ? " hit" : " miss";
   const words = title + (hit === undefined ? "" : hit ? ", hit" : ", miss");
   const mark = hit === undefined ? [] : [h("i", { "aria-hidden": "true" }, hit ? "✓" : "✗")];
-  return h("li", {}, h("button", { type: "button", class: `dmlnb-tile${kind}`, "data-index": i, title: words, "aria-label": words },
+  return h("li", {}, h("button", { type: "button", class: `dmlnb-tile${kind}`, "data-index": i, title: words, "aria-label": `${caption}: ${words}` },
     sheet.picture(i), ...mark, h("small", {}, caption)));
 }
 
@@ -95,7 +95,7 @@ export function selectionPanel(model, images) {
   const rest = found.classes.length - CLASSES;
   return [
     h("p", {}, h("b", {}, plural(found.size, "image")), ` of ${plural(found.classes.length, "class", "es")}, `
-      + `${found.complete} of them completely. ${recall.join(", ")}.`),
+      + `${found.complete} of them completely. By ${model.get("embedding")}: ${recall.join(", ")}.`),
     h("table", {}, h("tbody", {}, ...rows)),
     ...(rest > 0 ? [h("p", {}, `classes not listed: ${rest}`)] : []),
   ];

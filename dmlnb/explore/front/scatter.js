@@ -1,5 +1,5 @@
 // One map on one canvas: where the points are, which is under the hand, and how all of it is drawn.
-import { ACCENT, BAD, GOOD, GREY, stamp } from "./marks.js";
+import { ACCENT, BAD, GOOD, GREY, pixel, stamp } from "./marks.js";
 
 const GRID = 128; // squares a side, to find the nearest point
 const PICTURES = 60; // with so few points in view, thumbnails are drawn instead
@@ -94,25 +94,44 @@ export function makeScatter(canvas, shared, found) { // `found` names the trait 
     cloud.canvas.width = Math.round(W * ratio);
     cloud.canvas.height = Math.round(H * ratio);
     Object.assign(cloud, { k: view.k, x: view.x, y: view.y, fresh: true });
-    const target = cloud.canvas.getContext("2d");
-    target.scale(ratio, ratio);
-    const some = shared.chosen.length > 0, mask = new Uint8Array(n);
+    const target = cloud.canvas.getContext("2d"), some = shared.chosen.length > 0, mask = new Uint8Array(n);
     for (const i of shared.chosen) mask[i] = 1;
-    const small = r < 1.6, used = [...new Set(style)].sort((a, b) => a - b); // grey below, the colours above
-    for (const [part, alpha] of some ? [[0, 0.18], [1, 1]] : [[0, 1]]) {
-      target.globalAlpha = alpha;
-      for (const s of used) {
-        const { canvas: mark, half } = stampOf(s, r);
-        if (small) target.fillStyle = images.look(s)[1];
-        for (let i = 0; i < n; i++) {
-          if (style[i] !== s || hidden[i] || (some && mask[i] !== part)) continue;
-          const x = (shown[2 * i] - view.x) * view.k + W / 2, y = H / 2 - (shown[2 * i + 1] - view.y) * view.k;
-          if (!(x > -9 && y > -9 && x < W + 9 && y < H + 9)) continue;
-          if (small) target.fillRect(x - r, y - r, 2 * r, 2 * r);
-          else target.drawImage(mark, x - half, y - half, 2 * half, 2 * half);
-        }
+    const used = [...new Set(style)].sort((a, b) => a - b); // grey below, the colours above
+    const layers = (some ? [[0, 0.18], [1, 1]] : [[0, 1]]).flatMap(([part, alpha]) => used.map((s) => [s, part, alpha]));
+    const put = r < 1.6 ? squaresOn(target, r) : stampsOn(target, r);
+    for (const [s, part, alpha] of layers) {
+      const mark = put.layer(s, alpha);
+      for (let i = 0; i < n; i++) {
+        if (style[i] !== s || hidden[i] || mask[i] !== part) continue;
+        const x = (shown[2 * i] - view.x) * view.k + W / 2, y = H / 2 - (shown[2 * i + 1] - view.y) * view.k;
+        if (x > -9 && y > -9 && x < W + 9 && y < H + 9) put.point(x, y, mark);
       }
     }
+    put.done();
+  }
+  function stampsOn(target, r) { // marks, copied one by one
+    target.scale(ratio, ratio);
+    return {
+      layer(s, alpha) {
+        target.globalAlpha = alpha;
+        return stampOf(s, r);
+      },
+      point: (x, y, { canvas: mark, half }) => target.drawImage(mark, x - half, y - half, 2 * half, 2 * half),
+      done() {},
+    };
+  }
+  function squaresOn(target, r) { // for tens of thousands: pixels, written directly
+    const { width: W, height: H } = target.canvas, image = target.createImageData(W, H);
+    const pixels = new Uint32Array(image.data.buffer), side = Math.max(2, Math.round(2 * r * ratio));
+    return {
+      layer: (s, alpha) => pixel(images.look(s)[1], alpha),
+      point(x, y, color) {
+        const left = Math.max(0, Math.round((x - r) * ratio)), right = Math.min(W, left + side);
+        const top = Math.max(0, Math.round((y - r) * ratio)), bottom = Math.min(H, top + side);
+        for (let row = top; row < bottom; row++) for (let at = row * W + left; at < row * W + right; at++) pixels[at] = color;
+      },
+      done: () => target.putImageData(image, 0, 0),
+    };
   }
   function covered() { // does the drawn cloud, moved and scaled, still fill the view?
     const s = view.k / cloud.k;
