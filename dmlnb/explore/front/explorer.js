@@ -101,8 +101,13 @@ function render({ model, el }) {
     change();
     view.k = zoomed * home();
   }
-  function zoom(factor, map = first, sx = map.size()[0] / 2, sy = map.size()[1] / 2) {
-    const [x, y] = map.toMap(sx, sy);
+  function middle(map) { // what stays in place under a zoom without a mouse: the point in hand, or the middle of the map
+    const i = shared.cursor >= 0 ? shared.cursor : model.get("picked"), [width, height] = map.size();
+    const [x, y] = i >= 0 ? map.toScreen(...map.place(i)) : [-1, -1];
+    return x >= 0 && y >= 0 && x <= width && y <= height ? [x, y] : [width / 2, height / 2];
+  }
+  function zoom(factor, map = first, ...at) {
+    const [sx, sy] = at.length ? at : middle(map), [x, y] = map.toMap(sx, sy);
     view.k = Math.min(200 * home(), Math.max(0.5 * home(), view.k * factor));
     const [nx, ny] = map.toMap(sx, sy);
     view.x += x - nx;

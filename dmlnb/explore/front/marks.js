@@ -34,11 +34,6 @@ export function shades(dark) { // of numbers, small to large; the darkest cannot
   });
 }
 
-export function pixel(color, alpha) { // a colour as the four bytes of a pixel
-  const rgb = color[0] === "#" ? channels(color) : color.match(/\d+/g).map(Number);
-  return new Uint32Array(Uint8Array.of(...rgb, Math.round(255 * alpha)).buffer)[0];
-}
-
 function outline(target, mark, x, y, r) {
   target.beginPath();
   if (!CORNERS[mark]) target.arc(x, y, r, 0, 2 * Math.PI);
@@ -60,4 +55,14 @@ export function stamp([mark, color], r, ratio, dark, edge) { // one mark, drawn 
     target.stroke();
   }
   return { canvas, half };
+}
+
+export function dots({ canvas, half }, alpha) { // the pixels of a stamp; the solid ones cover what is below
+  const { width, height } = canvas, { data } = canvas.getContext("2d").getImageData(0, 0, width, height), found = [];
+  for (let j = 0; j < width * height; j++) {
+    const [red, green, blue, opacity] = data.subarray(4 * j, 4 * j + 4);
+    const color = new Uint32Array(Uint8Array.of(red, green, blue, Math.round(alpha * opacity)).buffer)[0];
+    if (opacity > 25) found.push({ dx: j % width, dy: Math.floor(j / width), color, solid: opacity > 127 });
+  }
+  return { half, dots: found };
 }

@@ -1,7 +1,8 @@
 // One map on one canvas: where the points are, which is under the hand, and how all of it is drawn.
-import { ACCENT, BAD, GOOD, GREY, pixel, stamp } from "./marks.js";
+import { ACCENT, BAD, GOOD, GREY, dots, stamp } from "./marks.js";
 
 const GRID = 128; // squares a side, to find the nearest point
+const FEW = 3000; // points: so many are drawn one by one, more of them as pixels
 const PICTURES = 60; // with so few points in view, thumbnails are drawn instead
 
 // `shared` is what two maps have in common: { model, images, view, sheet, cursor, moving, lasso, moves, maps, home }
@@ -98,7 +99,7 @@ export function makeScatter(canvas, shared, found) { // `found` names the trait 
     for (const i of shared.chosen) mask[i] = 1;
     const used = [...new Set(style)].sort((a, b) => a - b); // grey below, the colours above
     const layers = (some ? [[0, 0.18], [1, 1]] : [[0, 1]]).flatMap(([part, alpha]) => used.map((s) => [s, part, alpha]));
-    const put = r < 1.6 ? squaresOn(target, r) : stampsOn(target, r);
+    const put = n > FEW ? pixelsOn(target, r) : stampsOn(target, r);
     for (const [s, part, alpha] of layers) {
       const mark = put.layer(s, alpha);
       for (let i = 0; i < n; i++) {
@@ -120,15 +121,16 @@ export function makeScatter(canvas, shared, found) { // `found` names the trait 
       done() {},
     };
   }
-  function squaresOn(target, r) { // for tens of thousands: pixels, written directly
-    const { width: W, height: H } = target.canvas, image = target.createImageData(W, H);
-    const pixels = new Uint32Array(image.data.buffer), side = Math.max(2, Math.round(2 * r * ratio));
+  function pixelsOn(target, r) { // the same for thousands, ten times as fast: pixels, written directly
+    const { width: W, height: H } = target.canvas, image = target.createImageData(W, H), pixels = new Uint32Array(image.data.buffer);
     return {
-      layer: (s, alpha) => pixel(images.look(s)[1], alpha),
-      point(x, y, color) {
-        const left = Math.max(0, Math.round((x - r) * ratio)), right = Math.min(W, left + side);
-        const top = Math.max(0, Math.round((y - r) * ratio)), bottom = Math.min(H, top + side);
-        for (let row = top; row < bottom; row++) for (let at = row * W + left; at < row * W + right; at++) pixels[at] = color;
+      layer: (s, alpha) => dots(stampOf(s, r), alpha),
+      point(x, y, { half, dots: all }) {
+        const left = Math.round((x - half) * ratio), top = Math.round((y - half) * ratio);
+        for (const { dx, dy, color, solid } of all) {
+          const at = (top + dy) * W + left + dx;
+          if (left + dx >= 0 && left + dx < W && top + dy >= 0 && top + dy < H && (solid || !pixels[at])) pixels[at] = color;
+        }
       },
       done: () => target.putImageData(image, 0, 0),
     };
