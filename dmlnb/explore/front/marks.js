@@ -57,12 +57,14 @@ export function stamp([mark, color], r, ratio, dark, edge) { // one mark, drawn 
   return { canvas, half };
 }
 
-export function dots({ canvas, half }, alpha) { // the pixels of a stamp; the solid ones cover what is below
-  const { width, height } = canvas, { data } = canvas.getContext("2d").getImageData(0, 0, width, height), found = [];
-  for (let j = 0; j < width * height; j++) {
+// the pixels of a stamp, as steps in a picture `columns` wide: solid ones cover what is below, soft ones are its edge
+export function dots({ canvas, half }, alpha, columns) {
+  const side = canvas.width, { data } = canvas.getContext("2d").getImageData(0, 0, side, side), solid = [], soft = [];
+  for (let j = 0; j < side * side; j++) {
     const [red, green, blue, opacity] = data.subarray(4 * j, 4 * j + 4);
     const color = new Uint32Array(Uint8Array.of(red, green, blue, Math.round(alpha * opacity)).buffer)[0];
-    if (opacity > 25) found.push({ dx: j % width, dy: Math.floor(j / width), color, solid: opacity > 127 });
+    if (opacity > 25) (opacity > 127 ? solid : soft).push([Math.floor(j / side) * columns + j % side, color]);
   }
-  return { half, dots: found };
+  const split = (pairs) => ({ at: Int32Array.from(pairs, ([at]) => at), color: Uint32Array.from(pairs, ([, color]) => color) });
+  return { half, side, solid: split(solid), soft: split(soft) };
 }

@@ -124,13 +124,12 @@ export function makeScatter(canvas, shared, found) { // `found` names the trait 
   function pixelsOn(target, r) { // the same for thousands, ten times as fast: pixels, written directly
     const { width: W, height: H } = target.canvas, image = target.createImageData(W, H), pixels = new Uint32Array(image.data.buffer);
     return {
-      layer: (s, alpha) => dots(stampOf(s, r), alpha),
-      point(x, y, { half, dots: all }) {
-        const left = Math.round((x - half) * ratio), top = Math.round((y - half) * ratio);
-        for (const { dx, dy, color, solid } of all) {
-          const at = (top + dy) * W + left + dx;
-          if (left + dx >= 0 && left + dx < W && top + dy >= 0 && top + dy < H && (solid || !pixels[at])) pixels[at] = color;
-        }
+      layer: (s, alpha) => dots(stampOf(s, r), alpha, W),
+      point(x, y, { half, side, solid, soft }) {
+        const left = Math.round((x - half) * ratio), top = Math.round((y - half) * ratio), start = top * W + left;
+        if (left < 0 || top < 0 || left + side > W || top + side > H) return; // it is far out of sight
+        for (let j = 0; j < solid.at.length; j++) pixels[start + solid.at[j]] = solid.color[j];
+        for (let j = 0; j < soft.at.length; j++) if (!pixels[start + soft.at[j]]) pixels[start + soft.at[j]] = soft.color[j];
       },
       done: () => target.putImageData(image, 0, 0),
     };
