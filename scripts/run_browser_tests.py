@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
-from browser_lab import BROWSERS, SCREENSHOTS, find_browser  # noqa: E402
+from browser_lab import AXE, AXE_VERSION, BROWSERS, SCREENSHOTS, find_browser  # noqa: E402
 
 CACHE = SCREENSHOTS / "cache"  # of these runs alone: what failed last
 MOST = 45  # minutes, for a machine that is busy with other things
@@ -75,6 +75,15 @@ def install_playwright() -> None:
     if subprocess.run(uv).returncode:
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", wanted()])
     importlib.invalidate_caches()
+
+
+def install_axe() -> None:
+    """Try npm; without it the test of accessibility says so and is skipped."""
+    folder, program = AXE.parents[2], shutil.which("npm")
+    if program and not AXE.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [program, "install", "--silent", "--no-save", "--prefix", str(folder), AXE_VERSION]
+        subprocess.run(command, capture_output=True, timeout=300)
 
 
 def missing() -> list[str]:
@@ -133,6 +142,7 @@ def main() -> int:
     options = parser.parse_args()
     install_browser()
     install_playwright()
+    install_axe()
     if missing():
         print(f"BROWSER TESTS NOT RUN: could not find or install {' and '.join(missing())}", flush=True)
         return int(options.require)

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.path import Path
-from scipy.linalg import orthogonal_procrustes
 from torch import Tensor
 
 from dmlnb._inputs import as_int, as_vector, require_embeddings, wide
+from dmlnb.explore.columns import Column, read_column
 from dmlnb.explore.figures import to_numpy
-from dmlnb.explore.maps import FEWEST_POINTS, MOST_POINTS, project
 from dmlnb.explore.names import chosen_rows, names_of, whole_numbers
+from dmlnb.explore.planes import Planes, shared
 from dmlnb.geometry import normalize
 from dmlnb.retrieval import nearest
+from dmlnb.retrieval.search import ExactSearch
 
-PROJECTIONS, OWN = ("PCA", "UMAP"), "own"
+SET = "set"  # the column that tells queries from the gallery
+_BLOCK = 1 << 22  # numbers in one block of answers (queries times neighbours)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,10 @@ class Selection:
         size: how many they are.
         classes: `{class: images of it in the selection}`, most frequent first.
         complete: of those classes, how many lie in the selection as a whole.
-        recall_at_1: share whose nearest neighbour among *all* images is of their class; NaN for none.
+        recall_at_1: share of its queries whose nearest neighbour among *all* images is of their class; NaN for none.
         recall_inside: share whose nearest neighbour *within the selection* is of their class; NaN for fewer than two.
+
+    Where a gallery was named, neighbours are those in it, and queries all other images; else all images are both.
     """
 
     size: int
@@ -65,6 +69,9 @@ class EmbeddingAtlas:
         labels: `(N,)` integers >= 0, of any width and size.
         class_names: a name a class, in the order of the labels or `{label: name}`; by default its number.
         scores: by name, `(N,)` numbers, one per image; NaN where there is none.
+        metadata: by name, `(N,)` numbers or words; None or NaN where there is none.
+        gallery: in which neighbours are looked for: numbers of images, or a mask; None takes all. All other images are
+            the queries.
         coordinates: `(N, 2)`, a map of your own, the same for all embeddings: the projection `"own"`.
         seed: of UMAP.
 
@@ -74,10 +81,12 @@ class EmbeddingAtlas:
         labels: `(N,)` int64 array.
         class_names: `{label: name}` of the classes that have images, in the order of the labels.
         class_sizes: `{label: images}`.
+        columns: scores and metadata by name, as `Column`s.
+        queries: `(N,)` bool, whose neighbours count in statistics.
 
     Raises:
-        ValueError: for shapes that do not fit, NaN in embeddings or coordinates, no embedding or two of one name, a
-            class without a name, or fewer than two images.
+        ValueError: for shapes that do not fit, NaN in embeddings or coordinates, no embedding or two of one name, two
+            columns of one name, a class without a name, a gallery of one image, or fewer than two images.
 
     Taught in notebook 08.
     """
@@ -89,6 +98,8 @@ class EmbeddingAtlas:
         *,
         class_names: Sequence[str] | Mapping[int, str] | None = None,
         scores: Mapping[str, Sequence[float]] | None = None,
+        metadata: Mapping[str, Sequence] | None = None,
+        gallery: Sequence[int] | np.ndarray | Tensor | None = None,
         coordinates: Tensor | np.ndarray | None = None,
         seed: int = 0,
     ):
@@ -105,25 +116,23 @@ class EmbeddingAtlas:
         classes, sizes = np.unique(self.labels, return_counts=True)
         self.class_sizes = dict(zip(classes.tolist(), sizes.tolist(), strict=True))
         self.class_names = names_of(class_names, self.class_sizes)
-        self.scores = {
-            name: np.asarray(to_numpy(v), dtype=np.float32) for name, v in _by_name(scores or {}, "scores")
-        }
-        for name, values in self.scores.items():
-            if values.shape != (len(self),):
-                raise ValueError(f"scores[{name!r}]: expected shape ({len(self)},), got {values.shape}")
-        self._own = None if coordinates is None else to_numpy(coordinates)
-        if self._own is not None and self._own.dtype.kind not in "iuf":
-            raise ValueError(f"coordinates: expected numbers, got {self._own.dtype}")
-        self._own = None if coordinates is None else self._own.astype(float)
-        if self._own is not None and self._own.shape != (len(self), 2):
-            raise ValueError(f"coordinates: expected shape ({len(self)}, 2), got {self._own.shape}")
-        if self._own is not None and not np.isfinite(self._own).all():
-            raise ValueError("coordinates: expected finite numbers, got NaN or infinity")
-        self.projections = [OWN] * (self._own is not None) + ["PCA"]
-        self.projections += ["UMAP"] * (FEWEST_POINTS <= len(self) <= MOST_POINTS)
+        everything = np.arange(len(self))
+        self._gallery = everything if gallery is None else chosen_rows(gallery, len(self), "gallery")
+        if len(self._gallery) < 2:
+            raise ValueError(f"gallery: expected at least 2 images, got {len(self._gallery)}")
+        self._place = np.full(len(self), -1)  # of each image in the gallery
+        self._place[self._gallery] = np.arange(len(self._gallery))
+        self.queries = self._place < 0
+        if not self.queries.any():
+            self.queries = ~self.queries
+        self.columns = self._read(scores or {}, metadata or {})
+        own = None if coordinates is None else self._checked_map(to_numpy(coordinates))
         self.seed = as_int(seed, "seed", least=0)
-        self._points: dict[tuple[str, str], np.ndarray] = {}
+        self.planes = Planes(self._rows, own, self.seed)
+        self.projections = self.planes.names()
+        self._searches: dict[str, ExactSearch] = {}
         self._hits: dict[str, np.ndarray] = {}
+        self._precision: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -132,55 +141,85 @@ class EmbeddingAtlas:
         """The k exact nearest neighbours of image `index`, itself left out; fewer where there are not so many."""
         if not 0 <= index < len(self):
             raise ValueError(f"index: expected 0 .. {len(self) - 1}, got {index}")
-        rows = self._of(name)
-        found, cosine = nearest(rows[[index]], rows, k=min(k, len(self) - 1), own=[index])
-        found, cosine = found[0].numpy(), cosine[0].numpy()
-        unit = normalize(rows[[index, *found]].double())
+        found, cosine = self._nearest(name, np.array([index]), as_int(k, "k", least=1))
+        found, cosine = found[0], cosine[0]
+        unit = normalize(self._of(name)[[index, *found]].double())
         distance = (unit[1:] - unit[0]).norm(dim=1).numpy()  # not from the cosine, which rounds near 1
         return Neighbours(found, cosine, distance, self.labels[found] == self.labels[index])
+
+    def table(self, name: str, k: int) -> np.ndarray:
+        """`(N, k)` int64: the exact nearest neighbours of every image, nearest first; all that there are if fewer."""
+        return self._nearest(name, np.arange(len(self)), k)[0]
+
+    def distances(self, name: str, table: np.ndarray) -> np.ndarray:
+        """`(N, k)` float64: Euclidean distances between unit vectors, of each image to those in its line of a table."""
+        unit = normalize(self._of(name).double()).numpy()
+        far = [np.linalg.norm(unit[column] - unit, axis=1) for column in table.T]
+        return np.stack(far, axis=1)
 
     def hits(self, name: str) -> np.ndarray:
         """`(N,)` bool: whether the nearest neighbour of each image is of its class. Computed once."""
         if name not in self._hits:
-            found, _ = nearest(self._of(name), k=1)
-            self._hits[name] = self.labels[found[:, 0].numpy()] == self.labels
+            self._hits[name] = self.labels[self.table(name, 1)[:, 0]] == self.labels
         return self._hits[name]
 
-    def points(self, name: str, projection: str = "PCA") -> np.ndarray:
+    def average_precision(self, name: str) -> np.ndarray:
+        """`(N,)` float32: each image's average precision among its first R neighbours, as in `evaluate`.
+
+        R is the number of relevant images. NaN for images that are no queries and those with R = 0.
+        """
+        if name not in self._precision:
+            classes, counts = np.unique(self.labels[self._gallery], return_counts=True)
+            of_class = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+            relevant = np.array([of_class.get(c, 0) for c in self.labels.tolist()]) - (self._place >= 0)
+            found = np.full(len(self), np.nan, dtype=np.float32)
+            for depth in np.unique(relevant[self.queries & (relevant > 0)]).tolist():
+                asked = np.flatnonzero(self.queries & (relevant == depth))
+                step = max(1, _BLOCK // depth)
+                for block in (asked[i : i + step] for i in range(0, len(asked), step)):
+                    near, _ = self._nearest(name, block, depth)
+                    hits = self.labels[near] == self.labels[block, None]  # (Q, R)
+                    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+                    found[block] = (precision * hits).sum(axis=1) / depth
+            self._precision[name] = found
+        return self._precision[name]
+
+    def in_common(self, name: str, other: str, k: int = 10) -> np.ndarray:
+        """`(N,)` float32: the share of each image's k nearest neighbours that two embeddings have in common."""
+        return shared(self.table(name, k), self.table(other, k))
+
+    def points(self, name: str, projection: str = "PCA", among: np.ndarray | None = None) -> np.ndarray:
         """`(N, 2)` float32 in -1 .. 1: the map, turned (and mirrored) so that it resembles the first embedding's PCA.
 
         A turn changes no distance, so a map says the same before and after; but two maps can be compared by eye. Your
-        own coordinates are only moved and scaled, by one factor.
-        Maps are computed once.
+        own coordinates are only moved and scaled, by one factor. With `among`, numbers of images, it is a map of these
+        alone; all others are NaN.
+        Maps are computed once; those of UMAP are kept in files too.
         """
-        known = [OWN] * (self._own is not None) + list(PROJECTIONS)
-        if projection not in known:
-            raise ValueError(f"projection: expected one of {', '.join(known)}, got {projection!r}")
-        rows, key = self._of(name), (name, projection)
-        if key not in self._points:
-            first = (self.names[0], "PCA")
-            if projection == OWN:
-                raw = self._own
-            else:
-                raw = project(rows, projection.lower(), self.seed, neighbours=min(15, len(self) - 1))
-                raw = raw - raw.mean(axis=0)
-            if projection != OWN and key != first:
-                raw = raw @ orthogonal_procrustes(raw, self.points(*first))[0]
-            low, high = raw.min(axis=0), raw.max(axis=0)
-            raw = (raw - (low + high) / 2) / (float((high - low).max()) / 2 or 1.0)
-            self._points[key] = raw.astype(np.float32)
-        return self._points[key]
+        self._of(name)
+        return self.planes.points(name, projection, among)
 
-    def has_points(self, name: str, projection: str) -> bool:
+    def kept(self, name: str, projection: str, among: np.ndarray | None = None) -> np.ndarray:
+        """`(N,)` float32: of each image's 10 nearest neighbours, the share that is among its 10 nearest on the map."""
+        self._of(name)
+        return self.planes.kept(name, projection, among)
+
+    def has_points(self, name: str, projection: str, among: np.ndarray | None = None) -> bool:
         """Whether the map is already there."""
-        return (name, projection) in self._points
+        return self.planes.has(name, projection, among)
 
-    def inside(self, name: str, projection: str, polygon: Sequence[Sequence[float]]) -> np.ndarray:
+    def inside(
+        self,
+        name: str,
+        projection: str,
+        polygon: Sequence[Sequence[float]],
+        among: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Numbers of the images whose points lie in a polygon `(M, 2)` of the map, M >= 3 (even-odd rule)."""
         corners = np.asarray(polygon, dtype=float)
         if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
             raise ValueError(f"polygon: expected (M, 2) with M >= 3, got {corners.shape}")
-        return np.flatnonzero(Path(corners).contains_points(self.points(name, projection)))
+        return np.flatnonzero(Path(corners).contains_points(self.points(name, projection, among)))
 
     def statistics(self, name: str, chosen: Sequence[int] | np.ndarray | Tensor) -> Selection:
         """Classes and recall of some images; `chosen` are their numbers, or a mask of all images."""
@@ -189,19 +228,32 @@ class EmbeddingAtlas:
         frequent = sorted(zip(labels, counts, strict=True), key=lambda pair: -pair[1])
         complete = sum(self.class_sizes[c] == n for c, n in frequent)
         overall = inside = float("nan")
-        if len(chosen):
-            overall = float(self._hits_of(name, chosen).mean())
-        if len(chosen) > 1:
-            found, _ = nearest(self._of(name)[chosen], k=1)
-            own = self.labels[chosen]
-            inside = float((own[found[:, 0].numpy()] == own).mean())
+        asked = chosen[self.queries[chosen]]
+        if len(asked):
+            overall = float(self._hits_of(name, asked).mean())
+            rows, gallery = self._of(name), chosen[self._place[chosen] >= 0]
+            if len(gallery) > 1 or (len(gallery) and self._place[asked[0]] < 0):
+                place = {image: j for j, image in enumerate(gallery.tolist())}
+                own = [place.get(image, -1) for image in asked.tolist()]
+                found, _ = nearest(rows[asked], rows[gallery], k=1, own=own)
+                inside = float((self.labels[gallery[found[:, 0].numpy()]] == self.labels[asked]).mean())
         return Selection(len(chosen), dict(frequent), complete, overall, inside)
 
     def _hits_of(self, name: str, chosen: np.ndarray) -> np.ndarray:
         if name in self._hits:
             return self._hits[name][chosen]
-        found, _ = nearest(self._of(name)[chosen], self._of(name), k=1, own=chosen)
-        return self.labels[found[:, 0].numpy()] == self.labels[chosen]
+        return self.labels[self._nearest(name, chosen, 1)[0][:, 0]] == self.labels[chosen]
+
+    def _nearest(self, name: str, images: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers and cosines, `(Q, k)`, of the nearest images in the gallery; each without itself."""
+        rows = self._of(name)
+        if name not in self._searches:
+            self._searches[name] = ExactSearch(rows[self._gallery], "cosine")
+        inside = self._place[images] >= 0
+        most = len(self._gallery) - bool(inside.any())
+        own = self._place[images] if inside.any() else None
+        found, cosine = self._searches[name](rows[images], min(k, most), own)
+        return self._gallery[found], cosine
 
     def _of(self, name: str) -> Tensor:
         if name not in self._rows:
@@ -216,6 +268,34 @@ class EmbeddingAtlas:
             got = f"{len(self)} labels for {len(rows)} {argument}"
             raise ValueError(f"labels: expected shape ({len(rows)},), one label a row, got {got}")
         return rows.to(wide(rows))
+
+    def _checked_map(self, own: np.ndarray) -> np.ndarray:
+        if own.dtype.kind not in "iuf":
+            raise ValueError(f"coordinates: expected numbers, got {own.dtype}")
+        if own.shape != (len(self), 2):
+            raise ValueError(f"coordinates: expected shape ({len(self)}, 2), got {own.shape}")
+        if not np.isfinite(own).all():
+            raise ValueError("coordinates: expected finite numbers, got NaN or infinity")
+        return own.astype(float)
+
+    def _read(self, scores: Mapping, metadata: Mapping) -> dict[str, Column]:
+        found = {}
+        for name, values in _by_name(scores, "scores"):
+            found[name] = read_column(values, len(self), f"scores[{name!r}]")
+            if found[name].levels is not None:
+                raise ValueError(f"scores[{name!r}]: expected numbers, got words; pass them as metadata")
+        for name, values in _by_name(metadata, "metadata"):
+            if name in found:
+                raise ValueError(f"metadata: expected names that differ from those of scores, got {name!r}")
+            found[name] = read_column(values, len(self), f"metadata[{name!r}]")
+        if not self.queries.all():
+            if SET in found:
+                raise ValueError(
+                    f"metadata: expected a name other than {SET!r}, which says what is in the gallery"
+                )
+            words = np.where(self.queries, "query", "gallery")
+            found[SET] = read_column(words, len(self), SET)
+        return found
 
 
 def _by_name(values: Mapping, argument: str):

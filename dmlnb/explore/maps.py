@@ -1,7 +1,7 @@
 """Maps of embeddings: many dimensions on two, and the picture of it."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from dmlnb.explore.figures import (
 from dmlnb.explore.names import name_legend, names_of, plain, whole_numbers
 from dmlnb.retrieval import nearest
 
-FEWEST_POINTS, MOST_POINTS = 4, 5000  # of UMAP
+FEWEST_POINTS, MOST_POINTS = 4, 50_000  # of UMAP
 MOST_CLASSES = 8
 
 
@@ -41,7 +41,7 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
         `(N, 2)` float array.
 
     Raises:
-        ValueError: for bad embeddings, an unknown method, fewer than 4 or more than 5,000 points for UMAP (choose a
+        ValueError: for bad embeddings, an unknown method, fewer than 4 or more than 50,000 points for UMAP (choose a
             part of them), or neighbours out of range.
 
     Source: [mcinnes2018umap]. Taught in notebook 08.
@@ -50,7 +50,7 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
     require_embeddings(rows)
     if method == "pca":
         centred = rows.double() - rows.double().mean(dim=0)
-        _, _, axes = torch.linalg.svd(centred, full_matrices=False)  # (min(N, d), d)
+        axes = _principal_axes(centred)
         largest = axes[:2].gather(1, axes[:2].abs().argmax(dim=1, keepdim=True))
         axes = axes[:2] * torch.sign(largest)  # a fixed sign
         points = torch.zeros(len(rows), 2, dtype=torch.double)
@@ -68,10 +68,25 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
         )
     if not 2 <= neighbours <= len(rows) - 1:
         raise ValueError(f"neighbours: expected 2 .. {len(rows) - 1}, got {neighbours}")
+    return umap_layout(rows, seed, neighbours)
+
+
+def _principal_axes(centred: torch.Tensor) -> torch.Tensor:
+    """Directions of the largest variance first, (., d); by whichever side of the table is the smaller one."""
+    if len(centred) > centred.shape[1]:
+        return torch.linalg.eigh(centred.T @ centred).eigenvectors.T.flip(0)
+    return torch.linalg.svd(centred, full_matrices=False)[2]
+
+
+def umap_layout(
+    rows: torch.Tensor, seed: int, neighbours: int, tell: Callable[[float], object] | None = None
+) -> np.ndarray:
+    """UMAP of rows `(N, d)` that were checked, as in `project`; `tell` hears the share of the epochs done, 0 .. 1."""
     found, similarity = nearest(rows, k=neighbours - 1)
     itself = torch.arange(len(rows))[:, None]  # UMAP counts each point as its own first neighbour
     found = torch.cat([itself, found], dim=1).numpy()  # (N, neighbours)
     distance = torch.cat([torch.zeros(len(rows), 1), (1 - similarity).clamp(min=0)], dim=1).numpy()
+    bar = {"disable": False, "file": _Shares(tell), "bar_format": "{n} {total}"} if tell else None
     with (
         warnings.catch_warnings()
     ):  # tensorflow is absent, one thread because of the seed, no new points later
@@ -84,8 +99,24 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
             metric="cosine",
             random_state=seed,
             n_jobs=1,
+            tqdm_kwds=bar,
         )
         return layout.fit_transform(rows.float().numpy()).astype(float)
+
+
+class _Shares:
+    """A file that a progress bar writes "12 200" to."""
+
+    def __init__(self, tell: Callable[[float], object]):
+        self.tell = tell
+
+    def write(self, text: str) -> None:
+        parts = text.split()
+        if len(parts) == 2 and all(part.isdigit() for part in parts):
+            self.tell(int(parts[0]) / int(parts[1]))
+
+    def flush(self) -> None:
+        pass
 
 
 @style()

@@ -16,6 +16,7 @@ from dmlnb.explore.pictures import shrink
 
 THUMBNAIL = 64  # pixels
 _SHEET_SIDE = 8192  # pixels; what browsers decode without trouble
+_MOST_PIXELS = 2**24  # 64 MiB once decoded
 
 
 def sheet(pictures: Sequence[np.ndarray]) -> tuple[bytes, dict[str, int]]:
@@ -23,18 +24,20 @@ def sheet(pictures: Sequence[np.ndarray]) -> tuple[bytes, dict[str, int]]:
 
     Args:
         pictures: as `as_bytes` gives them. Their middle squares become tiles of 32 pixels, or of 24, 16 or 8 when they
-            are many.
+            are many: a browser decodes the sheet to 64 MiB at most.
 
     Returns:
         The file, and `{"size": side of a tile in pixels, "columns": tiles a row}`.
 
     Raises:
-        ValueError: for more images than fit with 8 pixels each (about half a million).
+        ValueError: for more images than fit with 8 pixels each (about a quarter of a million).
     """
     number = len(pictures)
-    room = [s for s in (32, 24, 16, 8) if number <= (_SHEET_SIDE // s) ** 2 and number * s * s <= 2**25]
+    room = [
+        s for s in (32, 24, 16, 8) if number <= (_SHEET_SIDE // s) ** 2 and number * s * s <= _MOST_PIXELS
+    ]
     if not room:
-        raise ValueError(f"images: expected at most {2**25 // 64}, got {number}")
+        raise ValueError(f"images: expected at most {_MOST_PIXELS // 64}, got {number}")
     size = room[0]
     columns = int(np.ceil(np.sqrt(number)))
     rows = -(-number // columns)

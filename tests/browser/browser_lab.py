@@ -14,8 +14,10 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "build" / "browser"
+AXE_VERSION = "axe-core@4.14.1"  # from npm: what checks accessibility
+AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 300  # seconds for whatever takes one on an idle machine: a busy one may be slow
 BADGE = (
@@ -215,7 +217,7 @@ class Map:
     def __init__(self, notebook: LabPage):
         self.notebook, self.page = notebook, notebook.page
         self.root = self.page.locator(".dmlnb-explorer").first
-        self.canvas = self.root.locator(".dmlnb-map")
+        self.canvas = self.root.locator(".dmlnb-map").first
         self.canvas.wait_for()
         self.rest()
 

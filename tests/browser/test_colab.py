@@ -38,7 +38,7 @@ def test_the_explorer_and_a_slider_with_ipywidgets_7(chromium, tmp_path_factory)
         page.evaluate("() => Jupyter.notebook.execute_all_cells()")
         explorer = page.locator(".dmlnb-explorer")
         explorer.wait_for()
-        canvas = explorer.locator(".dmlnb-map")
+        canvas = explorer.locator(".dmlnb-map").first
         page.locator(".widget-vbox img").wait_for()  # all cells have run
         canvas.scroll_into_view_if_needed()
         page.wait_for_function(STILL)

@@ -9,6 +9,8 @@ pytestmark = pytest.mark.browser
 ONE_PAGE = True
 
 SMALL = """
+import os, tempfile
+os.environ["DMLNB_DATA"] = tempfile.mkdtemp()  # no map is kept there yet
 import torch
 from dmlnb.explore import EmbeddingExplorer
 from dmlnb.models import EmbeddingNet, small_resnet
@@ -20,13 +22,15 @@ images = (40 + 10 * labels).view(-1, 1, 1, 1).expand(-1, 1, 32, 32).to(torch.uin
 centres = torch.randn(20, 8)
 rows = {name: centres[labels] + spread * torch.randn(400, 8) for name, spread in (("tight", 0.2), ("loose", 1.5))}
 net = EmbeddingNet(small_resnet(), GeneralizedSumPooling(64, 16))
-explorer = EmbeddingExplorer(images, rows, labels, scores={"number": range(400)}, looks={"tight": net})
+explorer = EmbeddingExplorer(images, rows, labels, scores={"number": range(400)}, looks={"tight": net},
+    metadata={"kind": ["<b>even</b>", "odd"] * 200})
 explorer.picked = 0; explorer.picked = -1  # imports what the first picture needs
 """
 
 
 RESET = """
 explorer.lasso = [[0, 0]]; explorer.lasso = []
+explorer.focus(None); explorer.filters = {}; explorer.twin = ""; explorer.k = 10
 explorer.embedding, explorer.projection, explorer.color_by = "tight", "PCA", "class"
 explorer.classes, explorer.only, explorer.sheet, explorer.picked = list(range(8)), False, False, -1
 """
@@ -154,11 +158,12 @@ def test_colour_filter_search_and_umap(explorer, notebook):
         page.wait_for_function(
             "left => document.querySelectorAll('button.dmlnb-chip').length === left", arg=left
         )
-    root.get_by_role("checkbox").check()
+    only = root.get_by_label("only coloured classes")
+    only.check()
     explorer.rest()
     explorer.button("select view").click()
     explorer.wait("selected", 20)  # only class 17 is left
-    root.get_by_role("checkbox").uncheck()
+    only.uncheck()
     find.fill("#123")
     find.press("Enter")
     explorer.wait("picked", 123)
@@ -166,10 +171,10 @@ def test_colour_filter_search_and_umap(explorer, notebook):
     find.press("Enter")
     assert "nothing is called nothing" in root.locator(".dmlnb-status").inner_text()
 
-    root.locator("select").select_option("hit or miss")
+    root.locator("[data-k=color_by]").select_option("hit or miss")
     explorer.wait("colorBy", "hit or miss")
     assert "is a miss" in root.locator(".dmlnb-legend").inner_text()
-    root.locator("select").select_option("number")
+    root.locator("[data-k=color_by]").select_option("number")
     explorer.wait("colorBy", "number")
     page.wait_for_function("() => document.querySelector('.dmlnb-legend').innerText.includes('399')")
 
@@ -180,11 +185,63 @@ def test_colour_filter_search_and_umap(explorer, notebook):
         new MutationObserver(keep).observe(status, {childList: true, characterData: true, subtree: true});
     }""")
     explorer.button("UMAP").click()
-    page.wait_for_function("() => said.some(text => text.startsWith('UMAP of 400'))")
+    page.wait_for_function("() => said.some(text => text.startsWith('UMAP of tight'))")
     notebook.shoot("explorer-umap-at-work")
     page.wait_for_function("() => said.at(-1) === ''")
     assert explorer.where(5) != before and explorer.data("projection") == "UMAP"
     notebook.shoot("explorer-umap")
+
+
+def test_two_maps_filters_and_a_map_of_the_selection(explorer, notebook):
+    page, root = notebook.page, explorer.root
+    explorer.click(43)
+    root.locator(".dmlnb-who img").wait_for()  # the picked image itself
+    root.locator("[data-k=twin]").select_option("loose")
+    explorer.wait("twin", "loose")
+    explorer.rest()
+    assert root.locator(".dmlnb-stage:visible").count() == 2
+    assert root.locator(".dmlnb-neighbours .dmlnb-row").count() == 2
+    root.get_by_label("what moved most").check()
+    second = root.locator(".dmlnb-map").nth(1)
+    second.evaluate("map => map.focus()")
+    before = second.evaluate("map => map.whereIs(5)")
+    first = explorer.where(5)
+    page.keyboard.press("+")
+    explorer.rest()
+    assert explorer.where(5) != first and second.evaluate("map => map.whereIs(5)") != before  # both zoom
+    page.keyboard.press("0")
+    root.locator("[data-k=k]").fill("4")
+    root.locator("[data-k=k]").press("Enter")
+    page.wait_for_function("() => document.querySelectorAll('.dmlnb-neighbours .dmlnb-tile').length === 8")
+    notebook.shoot("explorer-twin")
+
+    root.locator(".dmlnb-add").select_option("kind")
+    root.get_by_label("odd", exact=True).uncheck()  # the name that looks like markup is left
+    explorer.button("select view").click()
+    explorer.wait("selected", 200)
+    root.locator(".dmlnb-add").select_option("number")
+    largest = root.get_by_label("largest number")
+    largest.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("PageUp")
+    explorer.button("select view").click()
+    page.wait_for_function(
+        "() => 0 < +document.querySelector('.dmlnb-explorer').dataset.selected "
+        "&& document.querySelector('.dmlnb-explorer').dataset.selected < 200"
+    )
+    number = int(explorer.data("selected"))
+    notebook.execute(f"assert explorer.visible.sum() == len(explorer.selection) == {number}")
+    with page.expect_download() as saved:
+        explorer.button("save CSV").click()
+    lines = saved.value.path().read_text(encoding="utf-8").splitlines()
+    assert len(lines) == number + 1 and lines[0].startswith("index,label,class") and "<b>even</b>" in lines[1]
+    explorer.button("map these").click()
+    everything = explorer.button("map of all images")
+    everything.wait_for()
+    explorer.rest()
+    notebook.shoot("explorer-focus")
+    everything.click()
+    everything.wait_for(state="hidden")
 
 
 def test_the_dark_theme(explorer, notebook):

@@ -88,13 +88,15 @@ def test_a_rotated_embedding_lies_where_the_first_lies(rows):
     assert np.corrcoef(apart[0].ravel(), apart[1].ravel())[0, 1] > 0.5
 
 
-def test_umap_is_seeded_and_separates_what_is_separate():
+def test_umap_is_seeded_and_separates_what_is_separate(tmp_path, monkeypatch):
+    monkeypatch.setenv("DMLNB_DATA", str(tmp_path / "first"))
     labels = torch.arange(60) % 3
     rows = 0.1 * torch.randn(60, 5) + torch.eye(5)[labels]
     first, again = (EmbeddingAtlas(rows, labels, seed=3) for _ in range(2))
     assert not first.has_points("embedding", "UMAP")
     points = first.points("embedding", "UMAP")
     assert first.has_points("embedding", "UMAP") and points is first.points("embedding", "UMAP")
+    monkeypatch.setenv("DMLNB_DATA", str(tmp_path / "again"))  # where no map is kept yet
     assert np.array_equal(points, again.points("embedding", "UMAP"))
     near = np.linalg.norm(points[:, None] - points[None], axis=2) + 9 * np.eye(60)
     assert (labels.numpy()[near.argmin(axis=1)] == labels.numpy()).all()
@@ -109,11 +111,11 @@ def test_degenerate_embeddings_have_a_finite_map(rows):
 
 
 def test_umap_only_for_a_number_of_images_that_suits_it():
-    many = EmbeddingAtlas(torch.randn(5001, 2), torch.zeros(5001, dtype=torch.long))
+    many = EmbeddingAtlas(torch.randn(50_001, 2), torch.zeros(50_001, dtype=torch.long))
     few = EmbeddingAtlas(torch.randn(3, 2), torch.zeros(3, dtype=torch.long))
     some = EmbeddingAtlas(torch.randn(4, 2), torch.zeros(4, dtype=torch.long))
     assert many.projections == few.projections == ["PCA"] and some.projections == ["PCA", "UMAP"]
-    with pytest.raises(ValueError, match="at most 5000"):
+    with pytest.raises(ValueError, match="at most 50000"):
         many.points("embedding", "UMAP")
     with pytest.raises(ValueError, match="at least 4"):
         few.points("embedding", "UMAP")
@@ -166,6 +168,14 @@ def test_a_lasso_holds_what_it_encloses(corners, rows):
     (lambda: EmbeddingAtlas(torch.eye(60), LABELS, coordinates=torch.eye(60)), "coordinates: expected shape"),
     (lambda: EmbeddingAtlas(torch.eye(60), LABELS, coordinates=[[0, math.nan]] * 60), "coordinates: expected finite"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS, scores={"s": [1.0]}), r"scores\['s'\]"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, scores={"s": ["a"] * 60}), r"scores\['s'\]: expected numbers"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, metadata={"m": [[1]] * 60}), r"metadata\['m'\]: expected shape"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, scores={"a": LABELS}, metadata={"a": LABELS}), "those of scores"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, gallery=[3]), "gallery: expected at least 2 images, got 1"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, gallery=[True] * 3), "gallery: expected a mask of shape"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, gallery=[3, 60]), "gallery: expected numbers in 0 .. 59"),
+    (lambda: EmbeddingAtlas(torch.eye(60), LABELS, gallery=[3, 4], metadata={"set": LABELS}), "other than 'set'"),
+    (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("embedding", 0, 0), "k: expected"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("embedding", 60), "index: expected 0 .. 59"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).neighbours("x", 0), "name: expected one of embedding"),
     (lambda: EmbeddingAtlas(torch.randn(60, 2), LABELS).points("embedding", "t-SNE"), "projection: expected"),
@@ -213,3 +223,66 @@ def test_the_map_of_another_embedding_is_the_best_turn_of_it(rows):
         cos, sin = math.cos(angle), math.sin(angle)
         for turn in ([[cos, -sin], [sin, cos]], [[cos, sin], [sin, -cos]]):
             assert gap(points @ np.array(turn)) >= gap(points) - 1e-6
+
+
+def average_precision_loop(unit, labels, query, gallery):
+    """Twin: walk down the list of the gallery, nearest first, as far as there are relevant images."""
+    others = sorted((i for i in gallery if i != query), key=lambda i: -float(unit[query] @ unit[i]))
+    relevant = sum(labels[i] == labels[query] for i in others)
+    seen, total = 0, 0.0
+    for rank, i in enumerate(others[:relevant], start=1):
+        if labels[i] == labels[query]:
+            seen += 1
+            total += seen / rank
+    return total / relevant if relevant else math.nan
+
+
+@pytest.mark.parametrize("gallery", [None, list(range(0, 60, 3))])
+def test_average_precision_is_that_of_a_loop(rows, gallery):
+    labels = torch.tensor([0] * 30 + [1] * 20 + [2] * 9 + [3])  # a class of one image among them
+    atlas = EmbeddingAtlas(rows, labels, gallery=gallery)
+    unit, everything = normalize(rows.double(), dim=1), list(range(60))
+    found = atlas.average_precision("embedding")
+    for i in everything:
+        wanted = average_precision_loop(unit, labels.tolist(), i, gallery or everything)
+        if gallery and i in gallery:
+            wanted = math.nan  # no query
+        assert found[i] == pytest.approx(wanted, abs=1e-6, nan_ok=True)
+    if gallery is None:
+        assert np.nanmean(found) == pytest.approx(evaluate(rows, labels).map_at_r, abs=1e-6)
+
+
+def test_queries_against_a_gallery(rows):
+    gallery = torch.arange(60) % 5 == 0  # two images of each class
+    atlas = EmbeddingAtlas(rows, LABELS, gallery=gallery)
+    assert np.array_equal(atlas.queries, ~gallery.numpy())
+    inside, unit = np.flatnonzero(gallery), normalize(rows.double(), dim=1)
+    for index in (0, 1, 59):  # one of the gallery, which is not its own neighbour, and two queries
+        wanted = sorted(set(inside.tolist()) - {index}, key=lambda i: -float(unit[index] @ unit[i]))
+        assert atlas.neighbours("embedding", index, k=5).index.tolist() == wanted[:5]
+        assert len(atlas.neighbours("embedding", index, k=50).index) == len(wanted)
+    asked, found = np.flatnonzero(~gallery), atlas.statistics("embedding", range(60))
+    report = evaluate(
+        rows[asked], LABELS[asked], gallery=rows[inside], gallery_labels=LABELS[inside], ks=(1,)
+    )
+    assert found.recall_at_1 == found.recall_inside == pytest.approx(report.recall_at[1])
+    assert math.isnan(atlas.statistics("embedding", inside).recall_at_1)
+    assert atlas.columns["set"].levels == ["query", "gallery"]
+
+
+def test_neighbours_in_common(rows):
+    other = rows + 0.7 * torch.randn(60, 7)
+    atlas = EmbeddingAtlas({"a": rows, "b": other, "c": rows * 3}, LABELS)
+    found = atlas.in_common("a", "b", k=10)
+    for i in range(60):
+        first, second = (set(atlas.neighbours(name, i, 10).index) for name in "ab")
+        assert found[i] == pytest.approx(len(first & second) / 10)
+    assert (atlas.in_common("a", "c") == 1).all() and 0 < found.mean() < 1
+
+
+def test_distances_of_a_table(rows):
+    atlas = EmbeddingAtlas(rows, LABELS)
+    table = atlas.table("embedding", 4)
+    near = atlas.neighbours("embedding", 7, 4)
+    assert table[7].tolist() == near.index.tolist()
+    assert np.allclose(atlas.distances("embedding", table)[7], near.distance)

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from dmlnb.explore import pooling_map
+from dmlnb.explore.looks import look_pictures
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import (
     AttentionPooling,
@@ -77,3 +78,14 @@ def test_the_transport_pooling_speaks_for_itself():
 def test_networks_without_weights_are_named(net):
     with pytest.raises(ValueError, match="net"):
         pooling_map(net)
+
+
+def test_looks_become_pictures_with_words():
+    weights, winners = lambda image: torch.ones(1, 2, 2), lambda image: torch.tensor([[[0, 1], [2, 1]]])
+    found = look_pictures({'<b>"': weights, "templates": winners}, IMAGES, 1)
+    assert [set(look) for look in found] == [
+        {"src", "alt"}
+    ] * 2  # weights in one picture, assignments in another
+    assert all(look["src"].startswith("data:image/png;base64,") for look in found)
+    assert found[0]["alt"].startswith("Image 1 and") and '<b>"' in found[0]["alt"]
+    assert look_pictures({}, IMAGES, 1) == []

@@ -5,6 +5,7 @@ from sklearn.decomposition import PCA
 
 from dmlnb.course.plots import embedding_map, png_bytes, project
 from dmlnb.explore.figures import FAINT
+from dmlnb.explore.maps import umap_layout
 
 
 def test_pca_is_pca():
@@ -23,6 +24,15 @@ def test_pca_is_pca():
 def test_pca_of_little(shape):
     points = project(torch.randn(*shape))
     assert points.shape == (shape[0], 2) and np.isfinite(points).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 5), (5, 60), (20, 20)])
+def test_pca_is_the_same_by_either_side_of_the_table(shape):
+    rows = torch.randn(*shape, dtype=torch.double) * torch.linspace(1, 3, shape[1])
+    left, _, _ = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
+    found = torch.from_numpy(project(rows))
+    unit = found / found.norm(dim=0)
+    assert torch.allclose((unit * left[:, :2]).sum(dim=0).abs(), torch.ones(2, dtype=torch.double))
 
 
 def test_pca_of_equal_points():
@@ -46,7 +56,7 @@ def test_umap_separates_groups_and_repeats_itself():
     ("embeddings", "arguments", "words"),
     [
         (torch.randn(5, 3), {"method": "tsne"}, "method: expected"),
-        (torch.randn(5001, 2), {"method": "umap"}, "at most 5000"),
+        (torch.randn(50_001, 2), {"method": "umap"}, "at most 50000"),
         (torch.randn(10, 3), {"method": "umap"}, "neighbours: expected 2 .. 9"),
         (torch.randn(3, 3), {"method": "umap", "neighbours": 2}, "at least 4 points for UMAP, got 3"),
         (torch.randn(0, 3), {}, "embeddings: expected shape"),
@@ -127,3 +137,10 @@ def test_points_must_be_finite_and_highlights_whole():
         embedding_map(torch.tensor([[0.0, float("nan")]]), [0])
     with pytest.raises(ValueError, match="highlight: expected a vector of integers"):
         embedding_map(torch.randn(2, 2), [0, 1], highlight=[True, False])
+
+
+def test_umap_tells_how_far_it_is():
+    shares = []
+    points = umap_layout(torch.randn(40, 4), 0, 10, shares.append)
+    assert shares == sorted(shares) and shares[0] < 0.5 and shares[-1] == 1
+    assert np.isfinite(points).all()
