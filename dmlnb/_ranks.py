@@ -6,7 +6,7 @@ A process is known by its rank, 0 .. W - 1. Alone, a process is rank 0 of 1, and
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -66,7 +66,8 @@ def on_rank_0(function: Callable[[], T]) -> T:
     rank, size = ranks()
     if size == 1:
         return function()
-    found, error = None, None
+    found: Any = None
+    error = None
     if rank == 0:
         try:
             found = function()
@@ -77,10 +78,10 @@ def on_rank_0(function: Callable[[], T]) -> T:
         dist.broadcast_object_list(box, src=0)
     if error is not None:
         raise error
-    found, good = box[0]
+    value, good = box[0]
     if not good:
         raise SystemExit(1)
-    return found
+    return value
 
 
 def of_all_ranks(thing: T) -> list[T]:

@@ -6,7 +6,7 @@ interrupted goes on with the very same images, and the number of workers changes
 
 import random
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -55,6 +55,9 @@ def require_images(images: object) -> Images:
         if image.ndim != 3:
             raise ValueError(f"images: expected items of shape (c, S, S), got {tuple(image.shape)}")
     return images
+
+
+Part = TypeVar("Part", Tensor, list[Key])
 
 
 def reads_batches(images: object) -> bool:
@@ -133,7 +136,7 @@ def index_of(batches: Sequence[Tensor], step: int, size: int) -> Tensor:
     return index
 
 
-def _part(batch: Sequence, part: tuple[int, int]) -> Sequence:
+def _part(batch: Part, part: tuple[int, int]) -> Part:
     """One of several parts of equal length."""
     number, parts = part
     each = len(batch) // parts

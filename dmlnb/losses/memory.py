@@ -19,8 +19,8 @@ class CrossBatchMemory(nn.Module):
 
     $M$ are the last `size` embeddings, as they were when the network made them: they have no gradient, and are out of
     date by as much as the network has moved since. In evaluation mode nothing is remembered. The memory is a buffer: a
-    checkpoint of `train` keeps it, and a resumed run goes on with it. Where several processes train, each remembers its
-    own batches.
+    checkpoint of `train` keeps it, and a resumed run goes on with it. Where several processes train, all remember the
+    whole batch.
 
     Args:
         loss: `(embeddings, labels, *, references, reference_labels) -> scalar`, such as `contrastive_loss`; settings by
@@ -40,6 +40,10 @@ class CrossBatchMemory(nn.Module):
     Source: [wang2020xbm]; there the memory is first used after 1,000 steps, when the network drifts slowly. Taught in
     notebook 09.
     """
+
+    memory: Tensor
+    memory_labels: Tensor
+    seen: Tensor
 
     def __init__(self, loss: Callable, dim: int, size: int = 1024, weight: float = 1.0):
         super().__init__()

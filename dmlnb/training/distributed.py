@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -27,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from dmlnb._inputs import require_positive, wide
 from dmlnb._ranks import answered, from_all_ranks, from_rank_0, of_all_ranks, ranks
-from dmlnb.data.loading import index_of
+from dmlnb.data.loading import Images, index_of
 from dmlnb.models import embed
 from dmlnb.training.held import loss_module
 from dmlnb.training.stamps import difference
@@ -84,7 +84,7 @@ def part_of(number: int) -> Tensor:
     return torch.arange(number).tensor_split(size)[rank]
 
 
-def embed_together(net: nn.Module, images: object, rows: Tensor | None = None, **options) -> Tensor:
+def embed_together(net: nn.Module, images: Images, rows: Tensor | None = None, **options) -> Tensor:
     """`dmlnb.models.embed`, each rank its part: all embeddings on all ranks, `(M, d)`.
 
     Args:
@@ -113,7 +113,8 @@ def gather(seen: T) -> T:
     if ranks()[1] == 1:
         return seen
     tensors = iter(_Gather.apply(*_tensors(seen)))
-    return _filled(seen, tensors)
+    whole: T = _filled(seen, tensors)
+    return whole
 
 
 class _Gather(torch.autograd.Function):
@@ -157,7 +158,7 @@ def _tensors(seen: object) -> list[Tensor]:
     return [tensor for part in parts for tensor in _tensors(part)]
 
 
-def _filled(seen: T, tensors: Iterator[Tensor]) -> T:
+def _filled(seen: Any, tensors: Iterator[Tensor]) -> Any:
     """The same reading with other tensors."""
     if isinstance(seen, Tensor):
         return next(tensors)

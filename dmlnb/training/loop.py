@@ -153,7 +153,7 @@ def train(
             "torchrun": f"{size} processes" if size > 1 else None,
         })  # fmt: skip
     if size > 1:
-        distributed.require_alike(run, batches, len(images))
+        distributed.require_alike(run or {}, batches, len(images))
     if checkpoint is not None:
         checkpoint = Path(checkpoint).expanduser()
 
