@@ -65,7 +65,7 @@ class ArcFaceLoss(nn.Module):
     """`arcface_loss` with its learned `proxies` (num_classes, dim).
 
     Args and errors as `ProxyAnchorLoss`; `margin` in radians, `scale` the inverse temperature. The defaults are the
-    paper's, for a million faces; on a few dozen classes a scale of about 16 learns better (notebook 09).
+    paper's, for faces of many thousand people.
 
     Source: [deng2019arcface]. Taught in notebook 09.
     """
