@@ -74,7 +74,8 @@ def project(embeddings, method: str = "pca", seed: int = 0, *, neighbours: int =
 def _principal_axes(centred: torch.Tensor) -> torch.Tensor:
     """Directions of the largest variance first, (., d); by whichever side of the table is the smaller one."""
     if len(centred) > centred.shape[1]:
-        return torch.linalg.eigh(centred.T @ centred).eigenvectors.T.flip(0)
+        scaled = centred / (centred.abs().max() or 1.0)  # squares neither overflow nor vanish
+        return torch.linalg.eigh(scaled.T @ scaled).eigenvectors.T.flip(0)
     return torch.linalg.svd(centred, full_matrices=False)[2]
 
 
