@@ -105,13 +105,29 @@ def lift_table(root: Path = ROOT) -> str:
     return "\n".join(rows)
 
 
-def explorer_alive(target: Path) -> str | None:
-    """The explorer of notebook 08 as a page of its own, once it can be saved without Python; None until then.
+def explorer_alive(file: Path, kept: Path, steps: int = 100, per_class: int = 10) -> None:
+    """The explorer of notebook 08 as a page of its own: its networks, trained a third as long.
 
-    The page of the notebook shows its stored picture meanwhile. What belongs here: `EmbeddingExplorer.save_html` of
-    stored embeddings into `target`, and its name for an `<iframe>` above the first cell that makes an explorer.
+    Args:
+        file: the page to write.
+        kept: folder for the trainings, so that the next build need not repeat them.
+        steps, per_class: of the trainings, and how many images of each letter.
     """
-    return None
+    from dmlnb.course.recipes import glyph_baseline
+    from dmlnb.data import Glyphs
+    from dmlnb.explore import EmbeddingExplorer
+    from dmlnb.models import embed
+    from dmlnb.pooling import GeneralizedSumPooling, GlobalAveragePooling
+
+    test, rows = Glyphs("test", per_class=per_class), {}
+    for name, pooling in {"GAP": GlobalAveragePooling(), "GSP": GeneralizedSumPooling(64)}.items():
+        file_of_net = kept / f"{name}_{steps}.pt"
+        net, _ = glyph_baseline(pooling, steps=steps, seed=0, checkpoint=file_of_net, progress=False)
+        rows[name] = embed(net, test.images)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    EmbeddingExplorer(test.images, rows, test.labels, class_names=test.class_names).save_html(
+        file, title="Letters of unseen scripts"
+    )
 
 
 def gather(
@@ -167,7 +183,7 @@ def gather(
     for part in ("_ext", "_static", "_templates"):
         shutil.copytree(root / "docs" / part, source / part, dirs_exist_ok=True)
     katex(modules, source / "_static" / "katex")
-    explorer_alive(source / "_static")
+    explorer_alive(source / "_static" / "explorer.html", SITE.parent / "site-explorer")
 
 
 def api_index(rooms: dict[str, str]) -> str:

@@ -11,6 +11,14 @@ from site_text import cite, lead_out
 
 EVERYWHERE = ("course_map(", "six_queries(")  # figures that stand in most notebooks: no face for a card
 
+ALIVE = """```{raw} html
+<iframe class="explorer" src="../_static/explorer.html" title="Explorer of letters, alive" loading="lazy"></iframe>
+```
+
+Above, an explorer as in the next cell, alive without Python: hover, click, draw a lasso. Its two networks were trained
+for a third of the steps, and it shows fewer images.
+[Open it by itself](../_static/explorer.html)."""
+
 
 def links_row(badges: str) -> str:
     """What stands under a title in place of the badge row: no picture from elsewhere, and the course's two tables."""
@@ -46,6 +54,9 @@ def staged_notebook(
             first = "" if claim in told else f"({claim}-in-{number})=\n"
             cells.append(new_markdown_cell(first + note))
             told.add(claim)
+        if cell.cell_type == "code" and "EmbeddingExplorer(" in cell.source and "alive" not in told:
+            cells.append(new_markdown_cell(ALIVE))
+            told.add("alive")
         cells.append(cell)
     nb.cells = cells
     return nb

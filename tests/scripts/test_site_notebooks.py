@@ -111,3 +111,13 @@ def test_pictures_are_made_small_and_never_large():
     wide = small(base64.b64decode(picture("green", (1000, 500))), 640)
     assert Image.open(io.BytesIO(wide)).size == (640, 320)
     assert Image.open(io.BytesIO(small(base64.b64decode(picture("green"))))).size == (8, 4)
+
+
+def test_the_explorer_stands_above_the_first_cell_that_makes_one():
+    cells = [
+        new_markdown_cell("# Title"),
+        *(new_code_cell("EmbeddingExplorer(images, rows, labels)") for _ in "ab"),
+    ]
+    nb = new_notebook(cells=cells)
+    shown = staged_notebook(nb, {}, lambda name: False, "r", "notebooks/08_x.ipynb")
+    assert ["iframe" in cell.source for cell in shown.cells] == [False, True, False, False]
