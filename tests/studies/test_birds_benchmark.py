@@ -6,7 +6,7 @@ import torch
 from studies import birds_benchmark as study
 from studies import photographs
 
-METHODS = [*study.ARMS, *study.DOUBLED]
+METHODS = [*study.ARMS, *study.DOUBLED, *study.LOWERED]
 
 
 @pytest.fixture
