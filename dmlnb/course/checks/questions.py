@@ -356,21 +356,6 @@ QUESTIONS = {
             "c": "nothing in a triplet pulls two points together once their negatives are far enough away",
         },
     ),
-    "09-wrong": Question(
-        "A photograph was given the label of another class. It lies far from all its new positives, near its true "
-        "class. Under which loss do wrong pulls outweigh right ones, those on photographs that stand well, the most?",
-        {
-            "a": "a loss whose pull stays constant with the distance",
-            "b": "a loss whose pull grows with the share of the softmax that the label does not get",
-            "c": "semi-hard triplets",
-        },
-        "b",
-        {
-            "a": "it pulls the wrong one as hard as every right one, but not harder",
-            "b": "right ones have nearly all of their softmax and hardly pull; the wrong one pulls with all it has",
-            "c": "a triplet whose positive is farther than the negative is hard, and left out",
-        },
-    ),
     "10-split": Question(
         "Instead, someone sets aside every third photograph of each class. What does the test measure then?",
         {
