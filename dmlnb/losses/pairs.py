@@ -29,13 +29,19 @@ def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
     return terms.where(active, 0).sum() / active.sum().clamp(min=1)
 
 
-def compared(embeddings, labels, references, reference_labels, normalize):
+def compared(
+    embeddings: Tensor,
+    labels: Tensor,
+    references: Tensor | None,
+    reference_labels: Tensor | None,
+    normalize: str | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Normalised anchors and references, and the masks of positive and negative pairs, each (N, M)."""
     require_embeddings(embeddings)
     labels = as_labels(labels, len(embeddings))
     if (references is None) != (reference_labels is None):
         raise ValueError("references, reference_labels: expected both or neither")
-    if references is None:
+    if references is None or reference_labels is None:
         anchors = geometry.normalize(embeddings.to(wide(embeddings)), normalize)
         same = labels[:, None] == labels
         itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -46,7 +52,8 @@ def compared(embeddings, labels, references, reference_labels, normalize):
         raise ValueError(f"references: expected {embeddings.shape[1]} coordinates, got {references.shape[1]}")
     same = labels[:, None] == reference_labels
     dtype = wide(embeddings, references)
-    return *(geometry.normalize(x.to(dtype), normalize) for x in (embeddings, references)), same, ~same
+    anchors, references = (geometry.normalize(x.to(dtype), normalize) for x in (embeddings, references))
+    return anchors, references, same, ~same
 
 
 def contrastive_loss(

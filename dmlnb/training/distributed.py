@@ -84,7 +84,7 @@ def part_of(number: int) -> Tensor:
     return torch.arange(number).tensor_split(size)[rank]
 
 
-def embed_together(net: nn.Module, images: Images, rows: Tensor | None = None, **options) -> Tensor:
+def embed_together(net: nn.Module, images: Images, rows: Tensor | None = None, **options: Any) -> Tensor:
     """`dmlnb.models.embed`, each rank its part: all embeddings on all ranks, `(M, d)`.
 
     Args:
