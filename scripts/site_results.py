@@ -140,15 +140,24 @@ def chance(studies):
 def templates(studies):
     from dmlnb.course import plots
 
-    study, worlds = studies["templates"], {}
-    for panel, metric in {"letters: accuracy": "accuracy", "letters: MAP@R, unseen": "map_at_r"}.items():
-        untaught = {0.0: gain(study, "block, not taught", "no block", metric)}
-        worlds[panel] = {
-            "pooled": untaught | {1.0: gain(study, "block, pooled", "no block", metric)},
-            "dense": untaught | {1.0: gain(study, "block, dense", "no block", metric)},
-            "pooled, not added": {1.0: gain(study, "taught, not added", "no block", metric)},
-        }
-    return plots.draw_doses(worlds, "weight λ of the templates' loss", "difference to no block, points")
+    letters, birds = studies["templates"], studies["birds_templates"]
+    arms = {"pooled": "cosine, pooled", "best": "cosine, best"}
+    weighed = {
+        way: {w: gain(birds, f"{arm}, λ {w}", "no block", "test_accuracy") for w in (0.1, 0.3, 1.0)}
+        for way, arm in arms.items()
+    }
+    product = {0.0: "inner product, pooled, λ 0.0", 0.1: "inner product, best, λ 0.1"}
+    weighed["inner product, best"] = {
+        w: gain(birds, n, "no block", "test_accuracy") for w, n in product.items()
+    }
+    pooled = {0.0: "block, not taught", 1.0: "block, pooled"}
+    worlds = {
+        LETTERS: {"pooled": {w: gain(letters, name, "no block", "accuracy") for w, name in pooled.items()}},
+        BIRDS: weighed,
+    }
+    return plots.draw_doses(
+        worlds, "weight λ of the templates' loss", "accuracy: difference to no block, points"
+    )
 
 
 def student(studies):
@@ -160,20 +169,24 @@ def student(studies):
         "α = 0": "QuEST (α = 0)",
         "KD": "KD",
     }
-    rows = {f"letKD: vs {n}": gain(studies["distill"], "letKD-1", c, "accuracy") for n, c in controls.items()}
-    return plots.draw_worlds({LETTERS: rows}, "letKD-1 minus a control, accuracy, points")
+    worlds = {
+        world: {f"letKD: vs {n}": gain(studies[name], "letKD-1", c, metric) for n, c in controls.items()}
+        for world, name, metric in (
+            (LETTERS, "distill", "accuracy"),
+            (BIRDS, "birds_distill", "test_accuracy"),
+        )
+    }
+    return plots.draw_worlds(worlds, "letKD-1 minus a control, accuracy, points")
 
 
 def transfer(studies):
     from dmlnb.course import plots
 
-    sizes = ("4-d", "8-d", "16-d", "32-d", "64-d", "128-d", "small")
+    sizes = ("8-d", "16-d", "32-d", "64-d", "128-d", "small")
     methods = ("relaxed contrastive", "binary labels", "RKD", "PKT", "DarkRank", "FitNet", "principal axes")
     worlds = {}
-    for world, (name, metric) in {
-        "letters": ("transfer", "map_at_r"),
-        "photographs": ("birds_transfer", "test_map_at_r"),
-    }.items():
+    metric = "test_map_at_r"
+    for world, name in {LETTERS: "letters_transfer", BIRDS: "birds_transfer"}.items():
         runs = studies[name]["runs"]
         there = lambda s, m, runs=runs: {f"{s}: {m}", f"{s}: from scratch"} <= runs.keys()
         worlds[world] = {
@@ -185,6 +198,19 @@ def transfer(studies):
             for m in methods
         }
     return plots.draw_sizes(worlds, sizes, "MAP@R − from scratch, points", apart=["small"])
+
+
+def losses(studies):
+    from dmlnb.course import plots
+
+    study = studies["birds_losses"]
+    names = [name.removesuffix(", centre") for name in study["runs"] if name.endswith(", centre")]
+    rows = {
+        name: gain(study, f"{name}, centre", "Proxy-Anchor, centre", "test_map_at_r")
+        for name in names
+        if name != "Proxy-Anchor"
+    }
+    return plots.draw_differences(rows, "MAP@R: difference to Proxy-Anchor, points", other=True)
 
 
 ZERO = "Right of the line is a gain. A dot is a seed; the thick line is the 95 % interval of the mean difference."
@@ -209,16 +235,21 @@ RESULTS = (
            ZERO + " The notebook also shows what proxies that are selected once gain.",
            "Paired differences of MAP@R, CCP minus the loss alone, for seven losses on photographs and two on letters",
            chance),
-    Result("templates", "What do labels do to a block of templates?", "05", ("templates",),
+    Result("templates", "What do labels do to a block of templates?", "05",
+           ("templates", "birds_templates"),
            "Below zero is a loss. λ = 0 is the block that nobody taught.",
-           "Differences of accuracy and MAP@R to the network without a block, against the weight of the added loss",
+           "Differences of accuracy to no block, against the weight of the added loss, letters and photographs",
            templates),
-    Result("student", "What does a student gain that decides for itself?", "06", ("distill",), ZERO,
-           "Differences of accuracy on letters, letKD-1 minus each of four controls, a dot a seed", student),
-    Result("transfer", "What do another network's similarities teach?", "07", ("transfer", "birds_transfer"),
+    Result("student", "What does a student gain that decides for itself?", "06",
+           ("distill", "birds_distill"), ZERO,
+           "Differences of accuracy, letters and photographs, letKD-1 minus each of four controls, a dot a seed",
+           student),
+    Result("transfer", "What do another network's similarities teach?", "07", ("letters_transfer", "birds_transfer"),
            "Above zero is a gain over the same network trained from scratch.",
            "Differences of MAP@R to training from scratch, at each size of the target, letters and photographs",
            transfer),
+    Result("losses", "How much does the choice of the loss matter?", "09", ("birds_losses",), ZERO,
+           "Paired differences of MAP@R on birds, ten losses minus Proxy-Anchor, a dot a seed", losses),
 )  # fmt: skip
 
 
