@@ -14,7 +14,7 @@ GAP + relaxed transfer  a second map learns from the similarities of GAP's embed
 
 Every arm makes three tries of its learning rate, on the first fold, with one seed that is not among the ten; settings
 of its own are what earlier studies chose most often on validation species. Costs are those of a training step on kept
-maps, in processor time. About 15 minutes on one idle core.
+maps, in processor time. About 35 minutes on one idle core.
 """
 
 import time
