@@ -13,8 +13,8 @@ EVERYWHERE = ("course_map(", "six_queries(")  # figures that stand in most noteb
 
 ALIVE = """```{raw} html
 <iframe class="explorer" src="../_static/explorer.html" title="Explorer of letters, alive" loading="lazy"></iframe>
-<p>Above, an explorer as in the next cell, alive without Python: hover, click, draw a lasso. Its two networks were
-trained for a third of the steps, and it shows fewer images.
+<p>Above, an explorer as in the next cell, alive without Python: hover, click, draw a lasso. It has the same two
+networks, and fewer images.
 <a href="../_static/explorer.html">Open it by itself</a>.</p>
 ```"""
 

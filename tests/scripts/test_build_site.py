@@ -101,7 +101,6 @@ def test_faults_of_a_style_sheet_are_found(tmp_path):
 
 def test_the_explorer_is_a_page_of_its_own(tmp_path):
     file = tmp_path / "static" / "explorer.html"
-    build_site.explorer_alive(file, tmp_path / "kept", steps=1, per_class=2)
+    build_site.explorer_alive(file)
     text = file.read_text()
-    assert "Letters of unseen scripts" in text and "GSP" in text
-    assert {kept.name for kept in (tmp_path / "kept").iterdir()} == {"GAP_1.pt", "GSP_1.pt"}
+    assert "Letters of unseen scripts" in text and "GSP" in text and len(text) < 1.5e6
