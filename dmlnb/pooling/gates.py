@@ -38,10 +38,11 @@ def gates_of_mass(scores: Tensor, mass: float | Tensor) -> tuple[Tensor, Tensor,
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
     require_embeddings(scores, "scores")
+    alike = not isinstance(mass, Tensor) or mass.ndim == 0
     mass = as_mass(mass, scores)  # (B,)
     scores = scores.to(mass.dtype)
     with torch.no_grad():
-        logits, log_multiplier, iterations = _solve(scores, mass[:, None])
+        logits, log_multiplier, iterations = _solve(scores, mass[:1, None] if alike else mass[:, None])
     return _Gates.apply(scores, mass, logits), log_multiplier.squeeze(1), iterations
 
 
@@ -105,6 +106,8 @@ class _GatesBackward(torch.autograd.Function):
 def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
     """The logits tau + s (B, n) with mean sigmoid(tau + s) = mass, and tau (B, 1): Newton, kept in a bracket.
 
+    The mass is (1, 1) or (B, 1): where all images have the same, what depends on it alone is computed once.
+
     Let K = n * mass, k the integer nearest to it, and call the k tokens of largest score the top. Then
 
         sum of g over the rest + (k - K)_+  =  sum of 1 - g over the top + (K - k)_+
@@ -115,8 +118,8 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
     num_tokens, eps, tiny = scores.shape[1], torch.finfo(scores.dtype).eps, torch.finfo(scores.dtype).tiny
     ordered = scores.sort(dim=1, descending=True).values  # (B, n)
     rank = torch.arange(1, num_tokens + 1, device=scores.device, dtype=scores.dtype)  # (n,)
-    total, left = num_tokens * mass, num_tokens * (1 - mass)  # K and n - K, (B, 1)
-    count = torch.round(total)  # k, (B, 1)
+    total, left = num_tokens * mass, num_tokens * (1 - mass)  # K and n - K, as the mass
+    count = torch.round(total)  # k
     excess = torch.where(mass > 0.5, num_tokens - count - left, total - count)  # K - k
     is_rounding = (excess.abs() < 2 * eps * num_tokens) & (count > 0) & (count < num_tokens)
     excess = torch.where(is_rounding, 0.0, excess)
@@ -124,19 +127,20 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
     # Mass 1 has no finite root: start anywhere, answer infinity below.
     centre = torch.where(mass == 1, -ordered[:, -1:], (low + high) / 2)
     low, high = low - centre, high - centre  # from here on t = tau - centre: large scores cost no digits
-    is_top = rank <= count  # (B, n)
-    side = torch.where(is_top, -1.0, 1.0).to(scores.dtype)
+    is_top = rank <= count  # (1, n) or (B, n)
+    top = is_top.to(scores.dtype)
+    rest, side = 1 - top, 1 - 2 * top
     logits = side * (ordered + centre)  # of g for the rest, of 1 - g for the top; t shifts them
-    is_top, is_rest = is_top.to(scores.dtype), (~is_top).to(scores.dtype)
     extra_top, extra_rest = excess.clamp(min=tiny), (-excess).clamp(min=tiny)
     t, iterations = torch.zeros_like(centre), 0
     for _ in range(FIXED_STEPS if traced() else MAX_STEPS):
         iterations += 1
         h = torch.sigmoid(torch.addcmul(logits, side, t))
-        rest = (h * is_rest).sum(dim=1, keepdim=True) + extra_rest
-        top = (h * is_top).sum(dim=1, keepdim=True) + extra_top
-        error = torch.log(rest / top)
-        slope = ((h - h * h) * (is_rest / rest + is_top / top)).sum(dim=1, keepdim=True)
+        over_rest = (h * rest).sum(dim=1, keepdim=True) + extra_rest
+        over_top = (h * top).sum(dim=1, keepdim=True) + extra_top
+        error = torch.log(over_rest / over_top)
+        share = torch.where(is_top, 1 / over_top, 1 / over_rest)
+        slope = torch.addcmul(h, h, h, value=-1).mul_(share).sum(dim=1, keepdim=True)
         newton = t - error / slope.clamp(min=tiny)
         close = (error.abs() < eps**0.5) | (mass == 1)  # one step squares the error: the next one is the last
         low, high = torch.where(error < 0, t, low), torch.where(error < 0, high, t)
@@ -148,7 +152,7 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
 
 
 def _bracket(ordered: Tensor, rank: Tensor, count: Tensor, excess: Tensor) -> tuple[Tensor, Tensor]:
-    """Bounds on tau that stay close however spread out the scores are; (B, 1) each.
+    """Bounds on tau that stay close however spread out the scores are; (B, 1) each. Counts are (1, 1) or (B, 1).
 
     The r largest gates are each at least sigmoid(tau + s_r) and sum to at most K, so that for each r > K
     tau <= log(K / (r - K)) - s_r. Likewise, from the n - r + 1 smallest gates, for each r < K + 1

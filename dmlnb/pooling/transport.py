@@ -24,8 +24,8 @@ class TransportPlan:
         residual: (B, n): mass that stays, `(1 - gates) / n`.
         log_multiplier: (B,): tau, the shift of the scores; infinite at mass 1. Carries no gradient.
         iterations: Newton steps that the slowest image of the batch needed.
-        cost: (B, m, n), as it was given, at least float32.
-        sharpness: gamma.
+        kernel: (B, m, n): $e^{-\\gamma (c_{ij} - \\min_i c_{ij})}$, the assignment before it is normalised.
+        totals: (B, n): its sums over the prototypes.
     """
 
     gates: Tensor
@@ -33,18 +33,18 @@ class TransportPlan:
     residual: Tensor
     log_multiplier: Tensor
     iterations: int
-    cost: Tensor
-    sharpness: float
+    kernel: Tensor
+    totals: Tensor
 
     @cached_property
     def assignment(self) -> Tensor:
         """(B, m, n): to which prototypes a token ships; sums to 1 over the prototypes. Computed when asked for."""
-        return token_assignment(self.cost, self.sharpness)
+        return self.kernel / self.totals[:, None, :]
 
     @cached_property
     def plan(self) -> Tensor:
         """(B, m, n): shipped mass, `gates * assignment / n`; the sum over all is `mass`. Computed when asked for."""
-        return self.assignment * (self.gates / self.gates.shape[1])[:, None, :]
+        return self.kernel * (self.gates / (self.gates.shape[1] * self.totals))[:, None, :]
 
 
 def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> TransportPlan:
@@ -84,7 +84,7 @@ def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> T
 
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
-    scores = token_scores(cost, sharpness)  # (B, n)
+    kernel, totals, scores = _kernel_and_scores(cost, sharpness)  # (B, m, n), (B, n), (B, n)
     gates, log_multiplier, iterations = gates_of_mass(scores, mass)  # (B, n), (B,), in float64
     num_tokens = cost.shape[2]
     weights = gates / (num_tokens * as_mass(mass, scores)[:, None])  # (B, n)
@@ -92,9 +92,7 @@ def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> T
     gates, weights, residual, log_multiplier = (
         tensor.to(scores.dtype) for tensor in (gates, weights, residual, log_multiplier)
     )
-    return TransportPlan(
-        gates, weights, residual, log_multiplier, iterations, cost.to(scores.dtype), sharpness
-    )
+    return TransportPlan(gates, weights, residual, log_multiplier, iterations, kernel, totals)
 
 
 def token_scores(cost: Tensor, sharpness: float) -> Tensor:
@@ -102,6 +100,16 @@ def token_scores(cost: Tensor, sharpness: float) -> Tensor:
 
     Args, errors: as in `partial_transport`. float16 and bfloat16 costs give float32 scores.
     """
+    return _kernel_and_scores(cost, sharpness)[2]
+
+
+def token_assignment(cost: Tensor, sharpness: float) -> Tensor:
+    """To which prototypes a token goes, $\\mathrm{softmax}_i(-\\gamma c_{ij})$: (B, m, n) -> (B, m, n)."""
+    return torch.softmax(-sharpness * cost, dim=1)
+
+
+def _kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The kernel of `TransportPlan` (B, m, n), its totals and the scores (B, n), with one exponential."""
     if not is_real(sharpness):
         raise TypeError(f"sharpness: expected a number, got {type(sharpness).__name__}")
     require_not_negative(sharpness=sharpness)
@@ -109,12 +117,11 @@ def token_scores(cost: Tensor, sharpness: float) -> Tensor:
     if cost.ndim != 3 or cost.numel() == 0 or not cost.is_floating_point():
         got = f"{cost.dtype} {tuple(cost.shape)}"
         raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")
-    scores = torch.logsumexp(-sharpness * cost.to(wide(cost)), dim=1)  # (B, n)
+    kernel = -sharpness * cost.to(wide(cost))
+    largest = kernel.detach().amax(dim=1, keepdim=True)  # a constant: it leaves no trace in what is made of both
+    kernel = kernel.sub_(largest).exp_()  # in place: memory that is not there need not be found
+    totals = kernel.sum(dim=1)
+    scores = totals.log() + largest.squeeze(1)  # a log of a sum of exponentials
     if not traced() and not torch.isfinite(scores).all():
         raise ValueError("cost: expected finite numbers, got NaN or infinity (or sharpness * cost overflows)")
-    return scores
-
-
-def token_assignment(cost: Tensor, sharpness: float) -> Tensor:
-    """To which prototypes a token goes, $\\mathrm{softmax}_i(-\\gamma c_{ij})$: (B, m, n) -> (B, m, n)."""
-    return torch.softmax(-sharpness * cost, dim=1)
+    return kernel, totals, scores
