@@ -4,9 +4,6 @@ import statistics
 import time
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
-
 
 def milliseconds(steps: dict[str, Callable[[], None]], rounds: int = 25) -> dict[str, float]:
     """Median processor time of each step. They take turns, so that a slow moment of the machine hits all of them."""

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: FAISS finds candidates in float32, float64 orders what float32 cannot tell apart.
+"""Exact nearest neighbours: float32 finds candidates, float64 orders what float32 cannot tell apart.
 
 Both metrics are one search for the least squared distance. For `"cosine"` the rows are unit vectors, for which
 
@@ -11,19 +11,21 @@ The float32 distance D of a query q to a row x in d dimensions is wrong by at mo
 
 $$ E = (4 + d / 2)\\, \\epsilon\\, (2 \\lVert q \\rVert + \\sqrt{D})^2 . $$
 
-Neighbours whose intervals D ± E meet are measured again, in float64 and from differences. Where one query would need
-many rows, all distances to it are computed in float64, block by block. No N x N matrix is ever formed.
+Neighbours nearer to each other than twice that, at the last neighbour's D, are measured again, in float64 and from
+differences. Where one query would need many rows, all distances to it are computed in float64, block by block. No N x N
+matrix is ever formed.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from dmlnb.geometry import normalize
 
 _BLOCK = 1 << 22  # numbers in one block of answers (queries times candidates): 32 MiB
+_TILE = 512, 1 << 14  # queries and rows that are compared at a time in float32: again 32 MiB
 _SHARE = 16  # a query that needs more than N / 16 rows is compared with all, in float64
 _EPS = np.finfo(np.float64).eps
 
@@ -67,7 +69,7 @@ class ExactSearch:
         self.rounding = (
             16 * _EPS / self.scale if metric == "cosine" else 0.0
         )  # of unit vectors, in this scale
-        self._faiss: Any = None
+        self._short: np.ndarray | None = None  # rows and norms, (N, d + 1), in float32
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,6 +95,7 @@ class ExactSearch:
         self, queries: Tensor, k: int, own: np.ndarray | None = None, *, squares: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """As the search itself, with squared distances, of unit vectors for the cosine, in place of scores."""
+        own = own if own is not None and (own >= 0).any() else None
         found = np.empty((len(queries), k), dtype=np.int64)
         distances = np.empty((len(queries), k if squares else 0))
         width = k + (own is not None) + 4 + k // 8  # candidates asked for
@@ -151,25 +154,26 @@ class ExactSearch:
         """The k nearest of `width` candidate rows for points q, and squared distances (exact only with `scores`)."""
         everything = self._all_needed(width)
         size = np.sqrt(np.einsum("qd,qd->q", q, q))[:, None]  # (Q, 1)
-        found, squares, grid = self._compare_all(q) if everything else self._candidates(q, width)
-        if own is not None:
-            keep = found != own[:, None]
-            keep[keep.all(axis=1), -1] = False  # where it is not among them, drop the last instead
-            found, squares = (a[keep].reshape(len(q), -1) for a in (found, squares))
+        if everything:
+            found, squares, grid = self._compare_all(q, own)
+        else:
+            found, squares = self._candidates(q, width, own)
+            grid = 0.0
         eps = _EPS if everything else np.finfo(np.float32).eps
-        error = (4 + q.shape[1] / 2) * eps * (2 * size + np.sqrt(squares)) ** 2 + grid
-        low, high = squares - error, squares + error
-        within = low <= high[:, k - 1 : k]  # may be among the first k, (Q, width)
-        cut = max(k, int(within.sum(axis=1).max()))
-        missing = within[:, -1] & (not everything)  # there may be more of them beyond the candidates
-        close = np.zeros(within.shape, dtype=bool)
-        meets = (low[:, 1:] <= high[:, :-1]) & within[:, 1:]
+        last = squares[:, k - 1 : k]
+        error = (4 + q.shape[1] / 2) * eps * (2 * size + np.sqrt(last)) ** 2 + grid  # (Q, 1)
+        within = (squares <= last + 3 * error).sum(axis=1)  # so many may be among the first k
+        missing = (within == squares.shape[1]) & (not everything)  # there may be more beyond the candidates
+        cut = int(within.max())
+        found, squares = found[:, :cut], squares[:, :cut]
+        close = np.zeros(found.shape, dtype=bool)
+        meets = np.diff(squares, axis=1) <= 2 * error
+        meets &= np.arange(1, cut) < within[:, None]
         close[:, 1:] |= meets
         close[:, :-1] |= meets
         unclear = np.flatnonzero(close.any(axis=1))
         if scores:
             close[:, :k] = True
-        found, squares, close, error = (a[:, :cut] for a in (found, squares, close, error))
         affordable = not everything or close.sum() <= len(q) * max(512, len(self) // _SHARE, k * scores)
         if affordable:
             close &= ~missing[:, None]
@@ -177,9 +181,9 @@ class ExactSearch:
         if len(unclear):
             tie = self._tie(size[unclear], np.sqrt(squares[unclear]))
             if not affordable:  # thousands of rows within rounding of each other
-                tie = 2 * error[unclear]
+                tie = 2 * error[unclear] + np.zeros_like(tie)
             found[unclear], squares[unclear] = _sorted(found[unclear], squares[unclear], tie)
-        found, squares = found[:, :k].copy(), squares[:, :k].copy()
+        found, squares = found[:, :k], squares[:, :k]
         step = max(1, _BLOCK // len(self))
         again = np.flatnonzero(missing)
         for part in (again[i : i + step] for i in range(0, len(again), step)):
@@ -187,32 +191,60 @@ class ExactSearch:
             found[part], squares[part] = self._nearest(q[part], mine, k, 4 * width, scores)
         return found, squares
 
-    def _candidates(self, q: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, float]:
-        """The nearest rows by FAISS in float32, with their squared distances."""
-        import faiss  # its own OpenMP: imported only where it is used
+    def _candidates(self, q: np.ndarray, width: int, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest `width` rows in float32, sorted, without the query's own, with their squared distances."""
+        if self._short is None:
+            self._short = np.hstack([self.rows, self.norms[:, None]], dtype=np.float32, casting="same_kind")
+        # No square overflows; what lies farther is compared with all rows in the end.
+        near = np.hstack(
+            [np.clip(-2 * q, -1e15, 1e15), np.ones((len(q), 1))], dtype=np.float32, casting="same_kind"
+        )
+        squares = np.empty((len(q), width), dtype=np.float32)
+        found = np.empty((len(q), width), dtype=np.int64)
+        tall, wide = _TILE[0], max(_TILE[1], 4 * width)
+        for top in range(0, len(q), tall):
+            lines = slice(top, top + tall)
+            best: list[tuple[Tensor, Tensor]] = []
+            for left in range(0, len(self), wide):
+                block = near[lines] @ self._short[left : left + wide].T  # |x|^2 - 2 q x
+                if own is not None:
+                    line = np.flatnonzero((own[lines] >= left) & (own[lines] < left + block.shape[1]))
+                    block[line, own[lines][line] - left] = np.inf
+                values, places = torch.from_numpy(block).topk(min(width, block.shape[1]), largest=False)
+                best.append((values, places + left))
+            values, order = torch.cat([v for v, _ in best], dim=1).topk(width, largest=False)
+            squares[lines] = values.numpy()
+            found[lines] = torch.cat([p for _, p in best], dim=1).gather(1, order).numpy()
+        squares = squares + np.einsum("qd,qd->q", q, q)[:, None]
+        return found, np.maximum(squares, 0, out=squares)
 
-        if self._faiss is None:
-            self._faiss = faiss.IndexFlatL2(self.rows.shape[1])
-            self._faiss.add(self.rows.astype(np.float32))
-        near = np.clip(
-            q, -1e15, 1e15
-        )  # no square overflows; what lies farther is compared with all rows in the end
-        squares, found = self._faiss.search(near.astype(np.float32), width)
-        return found, np.maximum(squares.astype(np.float64), 0), 0.0
-
-    def _compare_all(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All rows, sorted, with their squared distances, and the grid that these are rounded to.
+    def _compare_all(
+        self, q: np.ndarray, own: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All rows but the query's own, sorted, with their squared distances, and the grid that these are rounded to.
 
         Distance and number of a row are packed in one integer: sorting those is five times faster than an argsort.
         """
-        squares = np.einsum("qd,qd->q", q, q)[:, None] + self.norms - 2 * (q @ self.rows.T)
+        squares = q @ self.rows.T
+        squares *= -2
+        squares += self.norms
+        squares += np.einsum("qd,qd->q", q, q)[:, None]
         np.maximum(squares, 0, out=squares)
         bits = len(self).bit_length()
         grid = squares.max(axis=1, keepdims=True) / 2.0 ** (62 - bits)  # (Q, 1)
         grid[grid == 0] = 1.0
-        packed = ((squares / grid).astype(np.int64) << bits) | np.arange(len(self))
+        squares /= grid
+        packed = squares.astype(np.int64)
+        packed <<= bits
+        packed |= np.arange(len(self))
+        if own is not None:
+            packed[np.flatnonzero(own >= 0), own[own >= 0]] = np.iinfo(np.int64).max  # to the end
         packed.sort(axis=1)
-        return packed & ((1 << bits) - 1), (packed >> bits) * grid, grid
+        if own is not None:
+            packed = packed[:, :-1]
+        found = packed & ((1 << bits) - 1)
+        packed >>= bits
+        return found, packed * grid, grid
 
     def _measure(self, q: np.ndarray, found: np.ndarray, squares: np.ndarray, chosen: np.ndarray) -> None:
         """Write the squared distances of the chosen pairs, from differences in float64."""

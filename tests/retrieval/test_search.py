@@ -15,8 +15,9 @@ from dmlnb.retrieval import search as search_module
 
 @pytest.fixture
 def candidates(monkeypatch):
-    """Every search goes through FAISS and its margins, also in a small gallery."""
+    """Every search goes through float32, its tiles and its margins, also in a small gallery."""
     monkeypatch.setattr(search_module, "_SHARE", 1)
+    monkeypatch.setattr(search_module, "_TILE", (17, 64))
 
 
 def loop(queries, gallery, k, metric, own=None):
@@ -69,6 +70,19 @@ def test_candidates_are_ordered_exactly(metric, spread):
     for k in (1, 7, 40):
         answer, _ = nearest(embeddings[:50], embeddings, k=k, metric=metric, own=torch.arange(50))
         assert torch.equal(answer, loop(embeddings[:50], embeddings, k, metric, range(50)))
+
+
+@pytest.mark.usefixtures("candidates")
+@pytest.mark.parametrize("k", [3, 200])
+def test_queries_in_the_gallery_and_others_are_searched_together(k):
+    gallery, own = torch.randn(300, 12), torch.arange(40)
+    own[::2] = -1  # these are in the gallery too, and find themselves
+    answer, _ = nearest(gallery[:40], gallery, k=k, own=own)
+    assert torch.equal(answer, loop(gallery[:40], gallery, k, "cosine", own))
+    assert torch.equal(answer[::2, 0], torch.arange(0, 40, 2))
+    nobody = torch.full((40,), -1)
+    everything, _ = nearest(gallery[:40], gallery, k=300, own=nobody)
+    assert torch.equal(everything, loop(gallery[:40], gallery, 300, "cosine"))
 
 
 @pytest.mark.usefixtures("candidates")
