@@ -139,8 +139,9 @@ class FeatureMaps:
         rows = self._rows[index.cpu() if isinstance(index, Tensor) else index]
         # mapped anew each time: what was read does not stay in this process's memory
         file = np.memmap(self.path / ROWS, "<f2", "r", shape=self._file_shape())
-        maps = torch.from_numpy(file[rows.numpy()].astype(np.float32))
-        return maps if self.scale == 1 else maps / self.scale
+        chosen = np.asarray(file[rows.numpy()], dtype=np.float16)  # in the order of bytes that is the machine's own
+        maps = torch.from_numpy(chosen).float()  # torch widens three times as fast as NumPy
+        return maps if self.scale == 1 else maps.div_(self.scale)
 
     def of_classes(self, classes: Tensor | Sequence[int]) -> FeatureMaps:
         """The maps of some classes only, numbered 0 .. in the order given; see `ImageFiles.of_classes`."""
