@@ -67,21 +67,21 @@ GROWTHS = (
 )
 
 
-def measure(growth: Growth) -> tuple[list[float], float]:
+def measure(growth: Growth, rounds: int) -> tuple[list[float], float]:
     """Milliseconds at each size, and the slope over the upper half of the sizes."""
     steps = {str(size): growth.step(size) for size in growth.sizes}
-    took = list(milliseconds(steps, rounds=5).values())
+    took = list(milliseconds(steps, rounds).values())
     upper = slice((len(took) - 1) // 2, len(took))
     return took, float(np.polyfit(np.log(growth.sizes[upper]), np.log(took[upper]), 1)[0])
 
 
-def draw(found: dict[str, tuple[list[float], float]], path: str) -> None:
+def draw(found: dict[str, tuple[list[float], float]], growths: Sequence[Growth], path: str) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(3, 4, figsize=(12, 8), layout="constrained")
-    for ax in axes.flat[len(GROWTHS) :]:
+    for ax in axes.flat[len(growths) :]:
         ax.set_axis_off()
-    for ax, growth in zip(axes.flat, GROWTHS, strict=False):
+    for ax, growth in zip(axes.flat, growths, strict=False):
         took, slope = found[growth.name]
         theory = took[-1] * (np.array(growth.sizes) / growth.sizes[-1]) ** growth.slope
         ax.loglog(growth.sizes, theory, color="0.7", linestyle="--")
@@ -93,16 +93,16 @@ def draw(found: dict[str, tuple[list[float], float]], path: str) -> None:
     figure.savefig(path, dpi=80)
 
 
-def main(path: str | None) -> None:
+def main(path: str | None = None, growths: Sequence[Growth] = GROWTHS, rounds: int = 5) -> None:
     torch.set_num_threads(1)
-    found = {growth.name: measure(growth) for growth in GROWTHS}
+    found = {growth.name: measure(growth, rounds) for growth in growths}
     print(f"{'':30s} slope  at most   milliseconds at each size")
-    for growth in GROWTHS:
+    for growth in growths:
         took, slope = found[growth.name]
         at = "  ".join(f"{size}: {t:.1f}" for size, t in zip(growth.sizes, took, strict=True))
         print(f"{growth.name:30s} {slope:5.2f}  {growth.slope:7g}   {at}")
     if path is not None:
-        draw(found, path)
+        draw(found, growths, path)
 
 
 if __name__ == "__main__":

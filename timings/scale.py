@@ -45,7 +45,7 @@ def retrieval(number: int) -> None:
     x, labels = simulated(number)
     before = megabytes()
     built, index = seconds(lambda: Index(x, labels))
-    first, _ = seconds(lambda: index.search(x[:1], K))  # FAISS copies the rows at the first search
+    first, _ = seconds(lambda: index.search(x[:1], K))  # rows are copied in float32 at the first search
     searched, _ = seconds(lambda: index.search(x[:QUERIES], K))
     each = searched / QUERIES
     evaluated = (

@@ -5,8 +5,6 @@
 prints a table; nothing is written. Processor time, so that a busy machine disturbs little. See timings/README.md.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -21,18 +19,7 @@ from dmlnb.losses import (
     RelaxedContrastiveLoss,
     RelaxedMultiSimilarityLoss,
 )
-
-
-def milliseconds(steps: dict[str, Callable[[], None]], rounds: int = 25) -> dict[str, float]:
-    """Median processor time of each step. They take turns, so that a slow moment of the machine hits all of them."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(rounds + 3):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            if round_ >= 3:
-                times[name].append(1000 * (time.process_time() - start))
-    return {name: statistics.median(record) for name, record in times.items()}
+from timings._clock import milliseconds
 
 
 def forward_backward(

@@ -30,7 +30,7 @@ class Index:
     Raises:
         ValueError: for bad shapes, NaN, labels that do not fit, or an unknown metric.
 
-    Source: FAISS flat index [johnson2019faiss].
+    Source: exhaustive search, as a flat index of FAISS [johnson2019faiss].
     """
 
     def __init__(

@@ -63,7 +63,7 @@ def nearest(
     Raises:
         ValueError: for bad shapes, NaN, an unknown metric, `own` without a gallery or out of range, or k out of range.
 
-    Source: FAISS flat index [johnson2019faiss]. Taught in notebook 00.
+    Source: exhaustive search, as a flat index of FAISS [johnson2019faiss]. Taught in notebook 00.
     """
     queries, gallery, own = _sides(queries, gallery, own, metric, "queries")
     k = as_count(k, "k", len(gallery) - _leaves_out(own))
