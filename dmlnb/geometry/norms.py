@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_floats, wide
+from dmlnb._inputs import require_floats, traced, wide
 
 
 def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
@@ -25,9 +25,8 @@ def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code).
     """
     require_floats(v=v)
-    rows = _of_ordinary_size(v, dim)
-    norm = torch.linalg.vector_norm(rows, dim=dim, keepdim=True)
-    return (rows / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)
+    rows, norm = _with_norms(v, dim)
+    return (rows * norm.where(norm > 1, 1).reciprocal()).to(v.dtype)
 
 
 def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
@@ -47,9 +46,8 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
     """
     require_floats(v=v)
     if how == "sphere":
-        rows = _of_ordinary_size(v, -1, tiny=1e-15)
-        norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-        return (rows / torch.where(norm > 0, norm, torch.ones_like(norm))).to(v.dtype)
+        rows, norm = _with_norms(v, -1, tiny=1e-15)
+        return (rows * norm.where(norm > 0, 1).reciprocal()).to(v.dtype)
     if how == "ball":
         return clip_to_ball(v)
     if how is None:
@@ -57,9 +55,15 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
     raise ValueError(f"normalize, how: expected 'sphere', 'ball' or None, got {how!r}")
 
 
-def _of_ordinary_size(v: Tensor, dim: int, tiny: float = 0.0) -> Tensor:
-    """Vectors, at least float32, whose squares neither overflow nor vanish: those beyond are divided by their size."""
+def _with_norms(v: Tensor, dim: int, tiny: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Vectors, at least float32, and their norms. Those whose squares overflow or vanish are divided by their size."""
     rows = v.to(wide(v))
+    norm = torch.linalg.vector_norm(rows, dim=dim, keepdim=True)
+    if norm.numel() and not traced():
+        low, high = (bound.item() for bound in norm.detach().aminmax())
+        if tiny <= low and high <= 1e15:
+            return rows, norm
     size = rows.detach().abs().amax(dim=dim, keepdim=True)
     extreme = ((size > 1e15) & (size < torch.inf)) | ((size < tiny) & (size > 0))
-    return rows / torch.where(extreme, size, torch.ones_like(size))
+    rows = rows / torch.where(extreme, size, torch.ones_like(size))
+    return rows, torch.linalg.vector_norm(rows, dim=dim, keepdim=True)
