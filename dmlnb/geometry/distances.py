@@ -56,7 +56,7 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
 
     Args:
         a: `(..., N, d)`.
-        b: `(..., M, d)`.
+        b: `(..., M, d)`. If it is the same tensor as `a`, the gradient takes one matrix product instead of two.
 
     Returns:
         `(..., N, M)`, at least float32, also under autocast.
@@ -67,7 +67,9 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
     _require_same_space(a, b)
     dtype = wide(a, b)
     with no_autocast(a):
-        return a.to(dtype) @ b.to(dtype).transpose(-2, -1)
+        if a is b and not traced():
+            return _Gram.apply(a.to(dtype))
+        return a.to(dtype) @ b.to(dtype).mT
 
 
 def _from_differences(a: Tensor, b: Tensor) -> Tensor:
@@ -120,11 +122,12 @@ def _squares(a: Tensor, b: Tensor | None, part: float) -> tuple[Tensor, Tensor, 
         return None
     near = a.new_empty(0, 3, dtype=torch.int64)
     if squared.min().item() <= part * largest + FLOOR:
-        is_near = squared <= torch.add(norms.new_tensor(FLOOR), norms, alpha=part)
-        near = (is_near.triu_(1) if b is None else is_near).nonzero()
-        squared.clamp_(min=0)
-        if len(near) > MANY * len(a) * max(squared.shape[1:]):
+        is_near = squared <= norms * part + FLOOR
+        is_near = is_near.triu_(1) if b is None else is_near
+        if is_near.sum().item() > MANY * len(a) * max(squared.shape[1:]):
             return None
+        near = is_near.nonzero()
+        squared.clamp_(min=0)
     distance = squared.sqrt_()
     if b is None:
         distance.diagonal(dim1=1, dim2=2).zero_()
@@ -159,8 +162,10 @@ class _Distances(torch.autograd.Function):
         divisor = distance.clone()
         if ctx.same:
             divisor.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+        if len(near):
+            divisor[l, i, j] = torch.inf
+        if len(near) and ctx.same:
             divisor[l, j, i] = torch.inf
-        divisor[l, i, j] = torch.inf
         far = upstream / divisor  # (L, N, M), g / d, and 0 for near pairs
         on_a = torch.baddbmm(far.sum(dim=2, keepdim=True) * x, far, y, alpha=-1)
         on_b = None
@@ -176,6 +181,20 @@ class _Distances(torch.autograd.Function):
             elif on_b is not None:
                 on_b = on_b.index_put((l, j), -step, accumulate=True)
         return on_a, on_b, None, None, None
+
+
+class _Gram(torch.autograd.Function):
+    """All inner products of one set."""
+
+    @staticmethod
+    def forward(ctx, a: Tensor) -> Tensor:
+        ctx.save_for_backward(a)
+        return a @ a.mT
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> Tensor:
+        (a,) = ctx.saved_tensors
+        return (upstream + upstream.mT) @ a
 
 
 def _require_same_space(a: Tensor, b: Tensor) -> None:

@@ -12,6 +12,7 @@ Formulas: table of base losses in the supplement of [gurbuz2024ccp]. Taught in n
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardtanh
 
 from dmlnb import geometry
 from dmlnb._inputs import as_labels, require_embeddings, require_finite, require_positive, traced, wide
@@ -192,6 +193,9 @@ def multi_similarity_loss(
 
 def log1p_sum_exp(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
     """$\\log(1 + \\sum_{mask} e^{x})$ along `dim`, without overflow; 0 where the mask is empty."""
-    lowest = torch.finfo(logits.dtype).min  # and not -inf, whose gradient is none where the mask is empty
-    total = logits.masked_fill(~mask, lowest).logsumexp(dim)
-    return torch.logaddexp(total, torch.zeros_like(total))
+    logits = logits.masked_fill(~mask, -torch.inf)
+    top = logits.detach().amax(dim, keepdim=True).clamp(min=0)  # so that the sum is at least 1
+    shifted = hardtanh(
+        logits - top, -80.0, 1.0
+    )  # what is less adds nothing, and exp is slow where it underflows
+    return ((-top).exp() + shifted.exp().sum(dim, keepdim=True)).log().add(top).squeeze(dim)

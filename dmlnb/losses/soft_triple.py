@@ -59,10 +59,9 @@ def soft_triple_loss(
     require_finite(tau=tau, margin=margin)
     embeddings, labels, unit = prepared(embeddings, labels, centers, normalize, single=False)
     classes, per_class = unit.shape[:2]
-    # samples stand last, so that a softmax over the few centres of a class works on whole rows at a time
     near = inner_products(unit.flatten(0, 1), embeddings).unflatten(0, (classes, per_class))  # (C, K, N)
-    relaxed = (torch.softmax(near / gamma, dim=1) * near).sum(dim=1).mT  # (N, C)
-    loss = cross_entropy(scale * (relaxed - margin * class_mask(labels, classes)), labels)
+    relaxed = (torch.softmax(near / gamma, dim=1) * near).sum(dim=1)  # (C, N)
+    loss = cross_entropy((scale * (relaxed - margin * class_mask(labels, classes))).mT, labels)
     if per_class == 1 or tau == 0:
         return loss
     apart = pairwise_distances(unit, unit).sum() / 2  # of each two centres of a class, once
