@@ -16,6 +16,7 @@ from torch import Tensor
 from dmlnb import losses
 from timings.transfer import forward_backward, milliseconds
 
+DIMS, SIZES = (512, 64), (128, 512)
 CLASSES, CENTERS, REMEMBERED = 128, 10, 1024
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -87,16 +88,19 @@ def main(quick: bool = False) -> None:
     try:
         import pytorch_metric_learning
     except ImportError:
-        print("pytorch-metric-learning is missing, so there is nothing to compare with; make installs it")
+        print("pytorch-metric-learning is missing: nothing to compare with")
         return
     print(
         f"ms, forward + backward, {torch.get_num_threads()} threads, processor time; "
         f"pytorch-metric-learning {pytorch_metric_learning.__version__}"
     )
-    for dim in (512, 64):
-        print(f"\n{f'{dim} coordinates':<24}" + 2 * f"{'batch':>9}{'ours':>8}{'theirs':>8}{'ratio':>7}")
+    sizes = SIZES[:1] if quick else SIZES
+    for dim in DIMS:
+        print(
+            f"\n{f'{dim} coordinates':<24}" + len(sizes) * f"{'batch':>9}{'ours':>8}{'theirs':>8}{'ratio':>7}"
+        )
         rows: dict[str, str] = {}
-        for size in (128,) if quick else (128, 512):
+        for size in sizes:
             torch.manual_seed(0)
             for name, (ours, theirs, (x, y)) in (
                 without_parameters(size, dim) | with_proxies(size, dim)

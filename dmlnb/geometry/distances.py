@@ -113,16 +113,16 @@ def _squares(a: Tensor, b: Tensor | None, part: float) -> tuple[Tensor, Tensor, 
     x = a - centre
     y = x if b is None else b - centre
     squares = [z.square().sum(dim=2) for z in (x, y)]  # (L, N), (L, M)
-    norms = squares[0][:, :, None] + squares[1][:, None, :]
-    squared = torch.baddbmm(norms, x, y.mT, alpha=-2)
+    norms = lambda: squares[0][:, :, None] + squares[1][:, None, :]  # (L, N, M)
+    squared = norms().baddbmm_(x, y.mT, alpha=-2)
     if b is None:
         squared.diagonal(dim1=1, dim2=2).fill_(torch.inf)
     largest = (squares[0].max() + squares[1].max()).item()
     if not largest < torch.inf:
         return None
     near = a.new_empty(0, 3, dtype=torch.int64)
-    if squared.min().item() <= part * largest + FLOOR:
-        is_near = squared <= norms * part + FLOOR
+    if squared.amin().item() <= part * largest + FLOOR:
+        is_near = squared <= norms() * part + FLOOR
         is_near = is_near.triu_(1) if b is None else is_near
         if is_near.sum().item() > MANY * len(a) * max(squared.shape[1:]):
             return None
