@@ -1,7 +1,5 @@
 """What holds for every public loss and pooling: graph tools, half precision, integer widths, NumPy settings."""
 
-import functools
-
 import numpy as np
 import pytest
 import torch
@@ -211,14 +209,46 @@ def test_widest_is_float32_where_there_is_no_float64():
     assert _inputs.widest(Apple()) == torch.float32 and _inputs.widest(torch.ones(1)) == torch.float64
 
 
+COMPILED = [entry for entry in ENTRIES if not entry.refuses]
+A_FEW = [
+    "contrastive_loss",
+    "triplet_loss",
+    "SoftTripleLoss",
+    "RelaxedContrastiveLoss",
+    "GeneralizedSumPooling",
+]
+
+
+def value_and_gradient(function, inputs):
+    first = inputs[0].clone().requires_grad_()
+    value = function(first, *inputs[1:])
+    return value, *torch.autograd.grad(value.square().sum(), first)
+
+
 @pytest.mark.filterwarnings(
     "ignore:.*should not be instantiated:DeprecationWarning"
 )  # older torch, of itself
 @pytest.mark.filterwarnings("ignore:'onnxscript:FutureWarning")  # which torch 2.6 imports here
-def test_poolings_compile_whole():
-    layer, (features,) = POOLINGS[5].make(), random_inputs(POOLINGS[5])
-    compiled = torch.compile(layer, fullgraph=True, backend="eager")
-    assert torch.allclose(compiled(features), layer(features), atol=1e-6)
-    loss = functools.partial(losses.contrastive_loss, labels=LABELS)
+@pytest.mark.parametrize(
+    "entry, backend",
+    [(entry, "eager") for entry in COMPILED] + [(e, "aot_eager") for e in COMPILED if e.name in A_FEW],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_compiles_whole(entry, backend):
+    function, inputs = entry.make(), random_inputs(entry)
+    torch.compiler.reset()
+    compiled = torch.compile(function, fullgraph=True, backend=backend)
+    for found, right in zip(
+        value_and_gradient(compiled, inputs), value_and_gradient(function, inputs), strict=True
+    ):
+        assert torch.allclose(found, right, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+def test_a_compiled_loss_takes_other_labels_and_does_not_look_at_values():
+    torch.compiler.reset()
+    compiled = torch.compile(losses.contrastive_loss, fullgraph=True, backend="eager")
     x = torch.randn(N, D)
-    assert torch.allclose(torch.compile(loss, fullgraph=True, backend="eager")(x), loss(x))
+    for labels in (LABELS, LABELS.flip(0), torch.zeros(N, dtype=torch.int64)):
+        assert torch.allclose(compiled(x, labels), losses.contrastive_loss(x, labels))
+    assert compiled(x * torch.nan, LABELS).isnan()  # not an error, as without compiling

@@ -3,12 +3,14 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import no_autocast, require_floats, traced, wide
+from dmlnb._inputs import no_autocast, require_floats, traced, wide, widest
 
 FEW = 16  # coordinates up to which differences are as fast as a matrix product,
 SMALL = 1 << 19  # and so they are up to this many differences in all
-NEAR = 0.02  # a pair is near if its squared distance is below this part of the squared norms, both centred
-MANY = 8  # near pairs a row, on average; if there are more, all pairs are computed from differences
+NEAR = 0.02  # a pair is near if its squared distance is below this part of the squared norms, both centred,
+NEARER = 1e-7  # or below this part, where the product was computed in float64;
+FLOOR = 1e-30  # or below this number, of which float32 has few digits
+MANY = 2  # near pairs a row, on average; if there are more, all pairs are computed anew
 
 
 def pairwise_distances(a: Tensor, b: Tensor) -> Tensor:
@@ -16,8 +18,10 @@ def pairwise_distances(a: Tensor, b: Tensor) -> Tensor:
 
     As fast as a matrix product: with the rows centred, $d_{ij}^2 = |a_i|^2 + |b_j|^2 - 2 \\langle a_i, b_j \\rangle$,
     and the gradient on $a_i$ is $\\sum_j g_{ij} (a_i - b_j) / d_{ij}$. For near pairs both subtractions lose all
-    digits; these are computed from $a_i - b_j$ itself. Where there are many of them, or few coordinates, all pairs
-    are, and also where torch compiles, exports or transforms the program. No (N, M, d) tensor is formed.
+    digits; these are computed from $a_i - b_j$ itself. Where there are many of them, as in classes that have collapsed,
+    the product is one of float64; where even that leaves many, or there are few coordinates, all pairs are computed
+    from their differences, and also where torch compiles, exports or transforms the program. No (N, M, d) tensor is
+    formed.
 
     Args:
         a: `(..., N, d)`.
@@ -37,20 +41,13 @@ def pairwise_distances(a: Tensor, b: Tensor) -> Tensor:
     with no_autocast(a):
         a = a.to(dtype)
         b = a if same else b.to(dtype)
-        if a.numel() == 0 or b.numel() == 0:
-            return _from_differences(a, b)
-        scale = _scale(a, b)
         lead = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         differences = lead.numel() * a.shape[-2] * b.shape[-2] * a.shape[-1]
         if a.shape[-1] <= FEW or traced() or differences <= SMALL:
-            return scale * _from_differences(a / scale, b / scale)
+            return _from_differences(a, b)
         a = a.expand(*lead, -1, -1).reshape(-1, *a.shape[-2:])  # (L, N, d)
         b = a if same else b.expand(*lead, -1, -1).reshape(-1, *b.shape[-2:])  # (L, M, d)
-        distance, near, centre = _by_product(a.detach(), b.detach(), scale, same)
-        if len(near) > MANY * len(a) * max(a.shape[1], b.shape[1]):
-            distance = scale * _from_differences(a / scale, b / scale)
-        elif torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
-            distance = _Distances.apply(a, b, distance, near, centre)
+        distance = _by_product(a, b, NEAR)
         return distance.view(*lead, *distance.shape[1:])
 
 
@@ -59,7 +56,7 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
 
     Args:
         a: `(..., N, d)`.
-        b: `(..., M, d)`.
+        b: `(..., M, d)`. If it is the same tensor as `a`, the gradient takes one matrix product instead of two.
 
     Returns:
         `(..., N, M)`, at least float32, also under autocast.
@@ -70,39 +67,70 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
     _require_same_space(a, b)
     dtype = wide(a, b)
     with no_autocast(a):
-        return a.to(dtype) @ b.to(dtype).transpose(-2, -1)
+        if a is b and not traced():
+            return _Gram.apply(a.to(dtype))
+        return a.to(dtype) @ b.to(dtype).mT
 
 
 def _from_differences(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def _scale(a: Tensor, b: Tensor) -> Tensor:
-    """A power of two, (), by which the largest number is divided, so that no square overflows."""
+    """Distances from all differences, divided by a power of two near the largest, so that no square overflows."""
+    if a.numel() == 0 or b.numel() == 0:
+        return torch.cdist(a, b)
     size = a.detach().abs().amax()
     size = size if a is b else torch.maximum(size, b.detach().abs().amax())
     power = size.clamp(min=torch.finfo(size.dtype).tiny).log2().floor().exp2()
-    return torch.where((size > 0) & (size < torch.inf), power, 1.0)
+    scale = torch.where((size > 0) & (size < torch.inf), power, 1.0)
+    return scale * torch.cdist(a / scale, b / scale, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _by_product(a: Tensor, b: Tensor, part: float) -> Tensor:
+    """Distances (L, N, M) by a matrix product; pairs below `part` of their squared norms are near."""
+    found = _squares(a.detach(), b.detach() if a is not b else None, part)
+    if found is None and a.dtype != widest(a):
+        wider = a.to(widest(a))
+        return _by_product(wider, wider if a is b else b.to(wider), NEARER).to(a.dtype)
+    if found is None:
+        return _from_differences(a, b)
+    distance, near, centre = found
+    if len(near):
+        l, i, j = near.T
+        distance[l, i, j] = _norm(a.detach()[l, i] - b.detach()[l, j])
+        if a is b:
+            distance[l, j, i] = distance[l, i, j]
+    if torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
+        return _Distances.apply(a, b, distance, near, centre)
+    return distance
 
 
 @torch.no_grad()
-def _by_product(a: Tensor, b: Tensor, scale: Tensor, same: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Distances (L, N, M); the near pairs (m, 3), of two equal sets only i < j; the centres (L, 1, d)."""
-    centre = (a.mean(dim=1, keepdim=True) + b.mean(dim=1, keepdim=True)) / 2
-    x = (a - centre) / scale
-    y = x if same else (b - centre) / scale
-    norms = x.square().sum(dim=2)[:, :, None] + y.square().sum(dim=2)[:, None, :]
-    squared = torch.baddbmm(norms, x, y.mT, alpha=-2)
-    is_near = squared <= NEAR * norms
-    near = (is_near.triu_(1) if same else is_near).nonzero()
-    distance = squared.clamp_(min=0).sqrt_().mul_(scale)
-    if same:
+def _squares(a: Tensor, b: Tensor | None, part: float) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Distances (L, N, M), wrong for the near pairs; these (m, 3); the centres (L, 1, d). None where many are near.
+
+    Without `b` it is `a`, and of each near pair only i < j is listed.
+    """
+    centre = a.mean(dim=1, keepdim=True)
+    centre = centre if b is None else (centre + b.mean(dim=1, keepdim=True)) / 2
+    x = a - centre
+    y = x if b is None else b - centre
+    squares = [z.square().sum(dim=2) for z in (x, y)]  # (L, N), (L, M)
+    norms = lambda: squares[0][:, :, None] + squares[1][:, None, :]  # (L, N, M)
+    squared = norms().baddbmm_(x, y.mT, alpha=-2)
+    if b is None:
+        squared.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    largest = (squares[0].max() + squares[1].max()).item()
+    if not largest < torch.inf:
+        return None
+    near = a.new_empty(0, 3, dtype=torch.int64)
+    if squared.amin().item() <= part * largest + FLOOR:
+        is_near = squared <= norms() * part + FLOOR
+        is_near = is_near.triu_(1) if b is None else is_near
+        if is_near.sum().item() > MANY * len(a) * max(squared.shape[1:]):
+            return None
+        near = is_near.nonzero()
+        squared.clamp_(min=0)
+    distance = squared.sqrt_()
+    if b is None:
         distance.diagonal(dim1=1, dim2=2).zero_()
-    if len(near) <= MANY * len(a) * max(a.shape[1], b.shape[1]):
-        l, i, j = near.T
-        distance[l, i, j] = _norm(a[l, i] - b[l, j])
-        if same:
-            distance[l, j, i] = distance[l, i, j]
     return distance, near, centre
 
 
@@ -128,23 +156,45 @@ class _Distances(torch.autograd.Function):
         a, b, distance, near, centre = ctx.saved_tensors
         x = a - centre
         y = x if ctx.same else b - centre
-        apart = distance >= torch.finfo(distance.dtype).tiny
-        pull = upstream / distance.where(apart, torch.inf)  # (L, N, M), g / d
         if ctx.same:
-            pull = pull + pull.mT
+            upstream = upstream + upstream.mT
         l, i, j = near.T
-        step = pull[l, i, j, None] * (a[l, i] - b[l, j])  # (m, d)
-        far = pull.index_put((l, i, j), pull.new_zeros(()))
+        divisor = distance.clone()
         if ctx.same:
-            far = far.index_put((l, j, i), pull.new_zeros(()))
+            divisor.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+        if len(near):
+            divisor[l, i, j] = torch.inf
+        if len(near) and ctx.same:
+            divisor[l, j, i] = torch.inf
+        far = upstream / divisor  # (L, N, M), g / d, and 0 for near pairs
         on_a = torch.baddbmm(far.sum(dim=2, keepdim=True) * x, far, y, alpha=-1)
-        on_a = on_a.index_put((l, i), step, accumulate=True)
-        if ctx.same:
-            return on_a.index_put((l, j), -step, accumulate=True), *[None] * 4
-        if not ctx.needs_input_grad[1]:
-            return on_a, *[None] * 4
-        on_b = torch.baddbmm(far.sum(dim=1)[:, :, None] * y, far.mT, x, alpha=-1)
-        return on_a, on_b.index_put((l, j), -step, accumulate=True), *[None] * 3
+        on_b = None
+        if not ctx.same and ctx.needs_input_grad[1]:
+            on_b = torch.baddbmm(far.sum(dim=1)[:, :, None] * y, far.mT, x, alpha=-1)
+        if len(near):
+            length = distance[l, i, j]  # (m,)
+            pull = upstream[l, i, j] / length.where(length >= torch.finfo(length.dtype).tiny, torch.inf)
+            step = pull[:, None] * (a[l, i] - b[l, j])  # (m, d)
+            on_a = on_a.index_put((l, i), step, accumulate=True)
+            if ctx.same:
+                on_a = on_a.index_put((l, j), -step, accumulate=True)
+            elif on_b is not None:
+                on_b = on_b.index_put((l, j), -step, accumulate=True)
+        return on_a, on_b, None, None, None
+
+
+class _Gram(torch.autograd.Function):
+    """All inner products of one set."""
+
+    @staticmethod
+    def forward(ctx, a: Tensor) -> Tensor:
+        ctx.save_for_backward(a)
+        return a @ a.mT
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> Tensor:
+        (a,) = ctx.saved_tensors
+        return (upstream + upstream.mT) @ a
 
 
 def _require_same_space(a: Tensor, b: Tensor) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dmlnb._inputs import require_floats, wide
+from dmlnb._inputs import require_floats, traced, wide
 
 
 def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
@@ -25,9 +25,7 @@ def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     Source: [gurbuz2023gsp], [gurbuz2024ccp] (the normalisation in the released code).
     """
     require_floats(v=v)
-    rows = _of_ordinary_size(v, dim)
-    norm = torch.linalg.vector_norm(rows, dim=dim, keepdim=True)
-    return (rows / torch.where(norm > 1, norm, torch.ones_like(norm))).to(v.dtype)
+    return _divided(v, dim, above=1.0, tiny=0.0)
 
 
 def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
@@ -47,9 +45,7 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
     """
     require_floats(v=v)
     if how == "sphere":
-        rows = _of_ordinary_size(v, -1, tiny=1e-15)
-        norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-        return (rows / torch.where(norm > 0, norm, torch.ones_like(norm))).to(v.dtype)
+        return _divided(v, -1, above=0.0, tiny=1e-15)
     if how == "ball":
         return clip_to_ball(v)
     if how is None:
@@ -57,9 +53,42 @@ def normalize(v: Tensor, how: str | None = "sphere") -> Tensor:
     raise ValueError(f"normalize, how: expected 'sphere', 'ball' or None, got {how!r}")
 
 
-def _of_ordinary_size(v: Tensor, dim: int, tiny: float = 0.0) -> Tensor:
-    """Vectors, at least float32, whose squares neither overflow nor vanish: those beyond are divided by their size."""
+def _divided(v: Tensor, dim: int, above: float, tiny: float) -> Tensor:
+    """Vectors with a norm above a bound, divided by it; also those whose squares overflow or, below `tiny`, vanish."""
     rows = v.to(wide(v))
+    if rows.numel() and not traced():
+        divided, norm = _Divided.apply(rows, dim, above)
+        low, high = (bound.item() for bound in norm.detach().aminmax())
+        if tiny <= low and high <= 1e15:
+            return divided.to(v.dtype)
     size = rows.detach().abs().amax(dim=dim, keepdim=True)
     extreme = ((size > 1e15) & (size < torch.inf)) | ((size < tiny) & (size > 0))
-    return rows / torch.where(extreme, size, torch.ones_like(size))
+    rows = rows / torch.where(extreme, size, torch.ones_like(size))
+    norm = torch.linalg.vector_norm(rows, dim=dim, keepdim=True)
+    return (rows * _inverse(norm, above)).to(v.dtype)
+
+
+def _inverse(norm: Tensor, above: float) -> Tensor:
+    return norm.where(norm > above, 1).reciprocal()
+
+
+class _Divided(torch.autograd.Function):
+    """u = v / |v| for vectors above a norm, with the gradient $(g - \\langle g, u \\rangle u) / \\lVert v \\rVert$."""
+
+    @staticmethod
+    def forward(ctx, v: Tensor, dim: int, above: float) -> tuple[Tensor, Tensor]:
+        norm = torch.linalg.vector_norm(v, dim=dim, keepdim=True)
+        divided = v * _inverse(norm, above)
+        ctx.save_for_backward(divided, norm)
+        ctx.dim, ctx.above = dim, above
+        return divided, norm
+
+    @staticmethod
+    def backward(
+        ctx, g: Tensor, on_norm: Tensor
+    ):  # made of differentiable steps: second derivatives are right too
+        divided, norm = ctx.saved_tensors
+        inverse = _inverse(norm, ctx.above)
+        along = torch.linalg.vecdot(g, divided, dim=ctx.dim).unsqueeze(ctx.dim)
+        along = (along * inverse).where(norm > ctx.above, 0)
+        return torch.addcmul(g * inverse, divided, on_norm - along), None, None

@@ -6,13 +6,12 @@ notebook 09.
 
 import math
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dmlnb._inputs import require_not_negative, require_positive
 from dmlnb.geometry import inner_products
-from dmlnb.losses.proxies import class_mask, prepared, random_proxies
+from dmlnb.losses.proxies import prepared, random_proxies
 
 
 def arcface_loss(
@@ -46,12 +45,13 @@ def arcface_loss(
         raise ValueError(f"proxies: expected shape (C, d), got {tuple(proxies.shape)}")
     unit, labels, proxies = prepared(embeddings, labels, proxies, "sphere")
     cosine = inner_products(unit, proxies[:, 0])  # (N, C)
-    squared = (1 - cosine * cosine).clamp(min=0)
+    own = cosine.gather(1, labels[:, None])  # (N, 1)
+    squared = (1 - own * own).clamp(min=0)
     sine = squared.where(squared > 0, 1).sqrt().where(squared > 0, 0)  # gradient 0 where the angle is
-    further = cosine * math.cos(margin) - sine * math.sin(margin)  # cos(angle + margin)
-    beyond = cosine - margin * math.sin(margin)
-    further = further.where(cosine >= -math.cos(margin), beyond)
-    return cross_entropy(scale * torch.where(class_mask(labels, len(proxies)), further, cosine), labels)
+    further = own * math.cos(margin) - sine * math.sin(margin)  # cos(angle + margin)
+    beyond = own - margin * math.sin(margin)
+    further = further.where(own >= -math.cos(margin), beyond)
+    return cross_entropy(scale * cosine.scatter(1, labels[:, None], further), labels)
 
 
 def _require_settings(margin: float, scale: float) -> None:

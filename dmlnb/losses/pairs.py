@@ -12,6 +12,7 @@ Formulas: table of base losses in the supplement of [gurbuz2024ccp]. Taught in n
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardtanh
 
 from dmlnb import geometry
 from dmlnb._inputs import as_labels, require_embeddings, require_finite, require_positive, traced, wide
@@ -25,8 +26,8 @@ MINED = {  # of a triplet, by how much its negative is farther than its positive
 
 def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
     """Mean of the positive terms in the mask, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
-    active = (terms > 0) & mask
-    return terms.where(active, 0).sum() / active.sum().clamp(min=1)
+    active = terms.detach().where(mask, 0).relu_().sign_()  # 1 or 0
+    return (terms * active).sum() / active.sum().clamp(min=1)
 
 
 def compared(
@@ -116,8 +117,8 @@ def cosine_contrastive_loss(
     pairs = compared(embeddings, labels, references, reference_labels, normalize)
     anchors, others, positive, negative = pairs
     similarity = geometry.inner_products(anchors, others)  # (N, M)
-    pull = (1 - similarity - 1e-5).clamp(min=0).where(positive, 0).sum()
-    push = (similarity - margin).clamp(min=0).where(negative, 0).sum()
+    pull = (1 - similarity - 1e-5).where(positive, 0).relu().sum()
+    push = (similarity - margin).where(negative, 0).relu().sum()
     return (pull + push) / len(anchors)
 
 
@@ -192,5 +193,9 @@ def multi_similarity_loss(
 
 def log1p_sum_exp(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
     """$\\log(1 + \\sum_{mask} e^{x})$ along `dim`, without overflow; 0 where the mask is empty."""
-    zero = torch.zeros_like(logits.narrow(dim, 0, 1))
-    return torch.logsumexp(torch.cat([zero, logits.masked_fill(~mask, -torch.inf)], dim), dim)
+    logits = logits.masked_fill(~mask, -torch.inf)
+    top = logits.detach().amax(dim, keepdim=True).clamp(min=0)  # so that the sum is at least 1
+    shifted = hardtanh(
+        logits - top, -80.0, 1.0
+    )  # what is less adds nothing, and exp is slow where it underflows
+    return ((-top).exp() + shifted.exp().sum(dim, keepdim=True)).log().add(top).squeeze(dim)

@@ -39,6 +39,14 @@ def prepared(
     return unit, labels, proxies
 
 
+def to_proxies(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, normalize: str | None
+) -> tuple[Tensor, Tensor]:
+    """Similarities (C, K, N), and labels. Samples stand last: sums over the few proxies of a class are fast so."""
+    unit, labels, proxies = prepared(embeddings, labels, proxies, normalize)
+    return inner_products(proxies.flatten(0, 1), unit).unflatten(0, proxies.shape[:2]), labels
+
+
 def proxy_anchor_loss(
     embeddings: Tensor,
     labels: Tensor,
@@ -76,13 +84,14 @@ def proxy_anchor_loss(
     """
     require_positive(alpha=alpha)
     require_finite(delta=delta)
-    unit, labels, proxies = prepared(embeddings, labels, proxies, normalize)
-    similarity = inner_products(unit, proxies.flatten(0, 1))  # (N, C K)
-    positive = class_mask(labels, len(proxies)).repeat_interleave(proxies.shape[1], dim=1)  # (N, C K)
-    pull = log1p_sum_exp(-alpha * (similarity - delta), positive, dim=0)  # (C K,)
-    push = log1p_sum_exp(alpha * (similarity + delta), ~positive, dim=0)
-    count = [mask.any(dim=0).sum().clamp(min=1) for mask in (positive, ~positive)]
-    return pull.sum() / count[0] + push.sum() / count[1]
+    similarity, labels = to_proxies(embeddings, labels, proxies, normalize)  # (C, K, N)
+    classes, per_class, n = similarity.shape
+    positive = class_mask(labels, classes)  # (C, N)
+    pull = log1p_sum_exp(-alpha * (similarity - delta), positive[:, None], dim=2)  # (C, K)
+    push = log1p_sum_exp(alpha * (similarity + delta), ~positive[:, None], dim=2)
+    size = positive.sum(dim=1)  # (C,)
+    with_positive, with_negative = (per_class * some.sum().clamp(min=1) for some in (size > 0, size < n))
+    return pull.sum() / with_positive + push.sum() / with_negative
 
 
 def proxy_nca_loss(
@@ -108,15 +117,15 @@ def proxy_nca_loss(
     Source: [teh2020proxynca]; default as released with [gurbuz2024ccp]; normalised softmax: [zhai2019softmax].
     """
     require_positive(temperature=temperature)
-    unit, labels, proxies = prepared(embeddings, labels, proxies, normalize)
-    similarity = inner_products(unit, proxies.flatten(0, 1)).unflatten(1, proxies.shape[:2])  # (N, C, K)
+    similarity, labels = to_proxies(embeddings, labels, proxies, normalize)  # (C, K, N)
     logits = similarity / temperature
-    return cross_entropy(logits.logsumexp(dim=2), labels)
+    logits = logits.logsumexp(dim=1) if logits.shape[1] > 1 else logits[:, 0]  # (C, N)
+    return cross_entropy(logits.mT, labels)
 
 
 def class_mask(labels: Tensor, num_classes: int) -> Tensor:
-    """Whether a row is of a class, (N, C)."""
-    return labels[:, None] == torch.arange(num_classes, device=labels.device)
+    """Which rows are of a class, (C, N)."""
+    return torch.arange(num_classes, device=labels.device)[:, None] == labels
 
 
 def random_proxies(*shape: int) -> nn.Parameter:

@@ -71,7 +71,7 @@ def relative_distances(target: Tensor) -> Tensor:
     require_embeddings(target, "target")
     distance = pairwise_distances(target, target)
     mean = distance.mean(dim=1, keepdim=True)  # (n, 1)
-    return distance / torch.where(mean > 0, mean, torch.ones_like(mean))
+    return distance * mean.where(mean > 0, 1).reciprocal()
 
 
 def relaxed_contrastive_loss(target: Tensor, labels: Tensor, *, delta: float = 1.0) -> Tensor:
@@ -98,9 +98,8 @@ def relaxed_contrastive_loss(target: Tensor, labels: Tensor, *, delta: float = 1
     """
     relative = relative_distances(target)
     labels = _require_pair_labels(labels, relative, delta)
-    pull = labels * relative.square()
-    push = (1 - labels) * (delta - relative).clamp(min=0).square()
-    return (pull + push).sum() / len(target)
+    pull, push = relative.square(), (delta - relative).relu().square()
+    return torch.lerp(push, pull, labels).sum() / len(target)  # labels * pull + (1 - labels) * push
 
 
 def relaxed_multi_similarity_loss(
@@ -190,6 +189,8 @@ def _require_pair_labels(labels: Tensor, relative: Tensor, delta: float) -> Tens
         n = len(relative)
         raise ValueError(f"labels: expected shape ({n}, {n}), one a pair of rows, got {tuple(labels.shape)}")
     labels = labels.detach().to(relative.dtype)
-    if not traced() and not ((labels >= 0) & (labels <= 1)).all():
-        raise ValueError(f"labels: expected numbers in 0 .. 1, got {labels.min():.3g} .. {labels.max():.3g}")
-    return labels.masked_fill(torch.eye(len(labels), dtype=torch.bool, device=labels.device), 1)
+    if not traced():
+        low, high = (bound.item() for bound in labels.aminmax())
+        if not (0 <= low and high <= 1):
+            raise ValueError(f"labels: expected numbers in 0 .. 1, got {low:.3g} .. {high:.3g}")
+    return labels.maximum(torch.eye(len(labels), dtype=labels.dtype, device=labels.device))

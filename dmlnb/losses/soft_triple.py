@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dmlnb._inputs import require_finite, require_positive
-from dmlnb.geometry import inner_products
+from dmlnb.geometry import inner_products, pairwise_distances
 from dmlnb.losses.proxies import class_mask, prepared, random_proxies
 
 
@@ -59,16 +59,13 @@ def soft_triple_loss(
     require_finite(tau=tau, margin=margin)
     embeddings, labels, unit = prepared(embeddings, labels, centers, normalize, single=False)
     classes, per_class = unit.shape[:2]
-    flat = unit.flatten(0, 1)  # (C K, d)
-    near = inner_products(embeddings, flat).unflatten(1, (classes, per_class))  # (N, C, K)
-    relaxed = (torch.softmax(near / gamma, dim=2) * near).sum(dim=2)  # (N, C)
-    loss = cross_entropy(scale * (relaxed - margin * class_mask(labels, classes)), labels)
+    near = inner_products(unit.flatten(0, 1), embeddings).unflatten(0, (classes, per_class))  # (C, K, N)
+    relaxed = (torch.softmax(near / gamma, dim=1) * near).sum(dim=1)  # (C, N)
+    loss = cross_entropy((scale * (relaxed - margin * class_mask(labels, classes))).mT, labels)
     if per_class == 1 or tau == 0:
         return loss
-    first, second = torch.triu_indices(per_class, per_class, offset=1, device=centers.device)
-    squared = (unit[:, first] - unit[:, second]).square().sum(dim=2)  # (C, pairs), 2 - 2<.,.> of unit vectors
-    distance = squared.where(squared > 0, 1).sqrt().where(squared > 0, 0)  # gradient 0 where two coincide
-    return loss + tau * distance.sum() / (classes * per_class * (per_class - 1))
+    apart = pairwise_distances(unit, unit).sum() / 2  # of each two centres of a class, once
+    return loss + tau * apart / (classes * per_class * (per_class - 1))
 
 
 class SoftTripleLoss(nn.Module):

@@ -52,6 +52,8 @@ def supcon_loss(
     )
     logits = inner_products(anchors, others) / temperature  # (N, M)
     lowest = torch.finfo(logits.dtype).min  # and not -inf: a lone sample has no one to be compared with
-    total = logits.masked_fill(~(positive | negative), lowest).logsumexp(dim=1, keepdim=True)
-    surprise = (total - logits).where(positive, 0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)  # (N,)
-    return surprise.sum() / positive.any(dim=1).sum().clamp(min=1)
+    total = logits.masked_fill(~(positive | negative), lowest).logsumexp(dim=1)
+    number = positive.sum(dim=1)  # (N,)
+    wanted = logits.where(positive, 0).sum(dim=1) / number.clamp(min=1)
+    surprise = (total - wanted).where(number > 0, 0)
+    return surprise.sum() / (number > 0).sum().clamp(min=1)

@@ -135,6 +135,46 @@ def test_first_and_second_derivatives(monkeypatch, by_product):
             pytest.skip(f"torch {torch.__version__}: {error}")
 
 
+@pytest.mark.parametrize("noise", [1e-1, 1e-3, 1e-6])
+@pytest.mark.parametrize("same", [False, True])
+def test_collapsed_classes_are_told_apart_in_float64(monkeypatch, noise, same):
+    """Near pairs in every row, but not so near that float64 could not tell: no difference of all pairs is taken."""
+
+    def differences_of_all(a, b):
+        raise AssertionError("differences of all pairs")
+
+    labels = torch.arange(96) // 32
+    a, b = (torch.randn(3, 512)[labels] + noise * torch.randn(96, 512) for _ in range(2))
+    b = a if same else a + noise * torch.randn(96, 512)
+    if noise > 1e-4:
+        monkeypatch.setattr("dmlnb.geometry.distances._from_differences", differences_of_all)
+    a.requires_grad_()
+    weights = torch.rand(96, 96)
+    b = a if same else b
+    found, right = pairwise_distances(a, b), differences(a, b)
+    assert found.dtype == torch.float32 and ((found - right).abs() <= 1e-5 * right).all()
+    (gradient,) = torch.autograd.grad((weights * found).sum(), a)
+    apart = a.detach().double()[:, None] - b.detach().double()[None]  # (N, M, d)
+    pull = weights[:, :, None] * torch.nan_to_num(apart / apart.norm(dim=2, keepdim=True))
+    right = pull.sum(1) - pull.sum(0) if same else pull.sum(1)
+    assert (gradient - right).abs().max() <= 1e-5 * weights.sum(0).max()
+
+
+def test_squares_that_overflow_are_those_of_float64():
+    a = 1e30 * torch.randn(60, 512)
+    found, right = pairwise_distances(a, a), differences(a, a)
+    assert ((found - right).abs() <= 1e-5 * right).all()
+
+
+def test_inner_products_of_one_set_have_the_gradient_of_two():
+    a = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: inner_products(x, x), (a,))
+    assert torch.autograd.gradgradcheck(lambda x: inner_products(x, x), (a,))
+    weights = torch.randn(2, 5, 5, dtype=torch.float64)
+    found, right = (torch.autograd.grad((weights * inner_products(a, b)).sum(), a) for b in (a, a.view_as(a)))
+    assert torch.allclose(found[0], right[0])
+
+
 def test_distances_under_torch_func_and_export():
     a, b = torch.randn(3, 60, 200), torch.randn(3, 50, 200)
     right = pairwise_distances(a, b)

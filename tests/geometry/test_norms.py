@@ -65,3 +65,16 @@ def test_normalize_leaves_zero_with_a_finite_gradient():
 def test_normalize_gradcheck(how):
     v = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda u: normalize(u, how), (v,))
+
+
+@pytest.mark.parametrize("how", ["sphere", "ball"])
+def test_second_derivatives_of_the_norms(how):
+    v = torch.randn(5, 3, dtype=torch.float64)
+    v[:2] /= 10 * v[:2].norm(dim=1, keepdim=True)  # inside the ball
+    assert torch.autograd.gradgradcheck(lambda u: normalize(u, how), (v.requires_grad_(),))
+
+
+def test_clip_to_ball_along_another_axis():
+    v = 3 * torch.randn(2, 4, 5, dtype=torch.float64)
+    assert torch.allclose(clip_to_ball(v, dim=1), clip_to_ball(v.mT).mT)
+    assert torch.autograd.gradcheck(lambda u: clip_to_ball(u, dim=1), (v.requires_grad_(),))

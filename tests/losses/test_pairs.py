@@ -1,11 +1,13 @@
 import math
+import sys
 from functools import partial
 
 import pytest
 import torch
 
 from dmlnb.losses import contrastive_loss, cosine_contrastive_loss, multi_similarity_loss, triplet_loss
-from dmlnb.losses.pairs import active_mean
+from dmlnb.losses.pairs import active_mean, log1p_sum_exp
+from timings import losses as timed
 
 MINED = [partial(triplet_loss, mined=mined) for mined in ("semi-hard", "hard")]
 LOSSES = [contrastive_loss, cosine_contrastive_loss, triplet_loss, multi_similarity_loss, *MINED]
@@ -268,3 +270,30 @@ def test_bad_references_are_named(loss):
 def test_scales_must_be_positive(name):
     with pytest.raises(ValueError, match=name):
         multi_similarity_loss(*batch(), **{name: 0.0})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_log1p_sum_exp_without_overflow_or_underflow(dtype):
+    logits = torch.tensor([[500.0, 499.0, -500.0], [-500.0, -90.0, 1.0], [3.0, 900.0, 2.0]], dtype=dtype)
+    mask = torch.tensor([[True, True, True], [True, True, False], [True, False, True]])
+    logits.requires_grad_()
+    found = log1p_sum_exp(logits, mask, dim=1)
+    right = [500 + math.log(1 + math.exp(-1)), 0.0, math.log(1 + math.exp(3) + math.exp(2))]
+    assert torch.allclose(found, torch.tensor(right, dtype=dtype))
+    assert log1p_sum_exp(logits, torch.zeros_like(mask), dim=0).tolist() == [0, 0, 0]
+    found.sum().backward()
+    own = 1 / (1 + math.exp(-1))
+    total = 1 + math.exp(3) + math.exp(2)
+    right = [[own, 1 - own, 0], [0, 0, 0], [math.exp(3) / total, 0, math.exp(2) / total]]
+    assert torch.allclose(logits.grad, torch.tensor(right, dtype=dtype))
+
+
+def test_the_timing_of_losses_runs_and_says_where_pytorch_metric_learning_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr(timed, "DIMS", (8,))
+    monkeypatch.setattr(timed, "SIZES", (64,))
+    timed.main(quick=True)
+    printed = capsys.readouterr().out
+    assert "contrastive" in printed and "with merging term" in printed and "differ" not in printed
+    monkeypatch.setitem(sys.modules, "pytorch_metric_learning", None)
+    timed.main(quick=True)
+    assert capsys.readouterr().out == "pytorch-metric-learning is missing: nothing to compare with\n"
