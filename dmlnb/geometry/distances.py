@@ -8,8 +8,9 @@ from dmlnb._inputs import no_autocast, require_floats, traced, wide, widest
 FEW = 16  # coordinates up to which differences are as fast as a matrix product,
 SMALL = 1 << 19  # and so they are up to this many differences in all
 NEAR = 0.02  # a pair is near if its squared distance is below this part of the squared norms, both centred,
-NEARER = 1e-7  # or below this part, where the product was computed in float64;
-FLOOR = 1e-30  # or below this number, of which float32 has few digits
+NEARER = 1e-7  # or below this part, where the product is one of float64;
+STEEP = 1e-3  # below this part its gradient, too, needs float64;
+FLOOR = 1e-30  # a pair below this number is near as well: float32 has few digits of it
 MANY = 2  # near pairs a row, on average; if there are more, all pairs are computed anew
 
 
@@ -85,10 +86,18 @@ def _from_differences(a: Tensor, b: Tensor) -> Tensor:
 
 def _by_product(a: Tensor, b: Tensor, part: float) -> Tensor:
     """Distances (L, N, M) by a matrix product; pairs below `part` of their squared norms are near."""
-    found = _squares(a.detach(), b.detach() if a is not b else None, part)
+    found = _squares(a, b, part)
     if found is None and a.dtype != widest(a):
         wider = a.to(widest(a))
-        return _by_product(wider, wider if a is b else b.to(wider), NEARER).to(a.dtype)
+        others = wider if a is b else b.to(wider)
+        found = _squares(wider, others, STEEP)
+        if found is None or len(found[1]):
+            return _by_product(wider, others, NEARER).to(a.dtype)
+        found = (
+            found[0].to(a.dtype),
+            found[1],
+            found[2].to(a.dtype),
+        )  # float32 has digits enough for the gradient
     if found is None:
         return _from_differences(a, b)
     distance, near, centre = found
@@ -103,19 +112,20 @@ def _by_product(a: Tensor, b: Tensor, part: float) -> Tensor:
 
 
 @torch.no_grad()
-def _squares(a: Tensor, b: Tensor | None, part: float) -> tuple[Tensor, Tensor, Tensor] | None:
+def _squares(a: Tensor, b: Tensor, part: float) -> tuple[Tensor, Tensor, Tensor] | None:
     """Distances (L, N, M), wrong for the near pairs; these (m, 3); the centres (L, 1, d). None where many are near.
 
-    Without `b` it is `a`, and of each near pair only i < j is listed.
+    If `b` is `a`, of each near pair only i < j is listed.
     """
+    same = a is b
     centre = a.mean(dim=1, keepdim=True)
-    centre = centre if b is None else (centre + b.mean(dim=1, keepdim=True)) / 2
+    centre = centre if same else (centre + b.mean(dim=1, keepdim=True)) / 2
     x = a - centre
-    y = x if b is None else b - centre
+    y = x if same else b - centre
     squares = [z.square().sum(dim=2) for z in (x, y)]  # (L, N), (L, M)
     norms = lambda: squares[0][:, :, None] + squares[1][:, None, :]  # (L, N, M)
     squared = norms().baddbmm_(x, y.mT, alpha=-2)
-    if b is None:
+    if same:
         squared.diagonal(dim1=1, dim2=2).fill_(torch.inf)
     largest = (squares[0].max() + squares[1].max()).item()
     if not largest < torch.inf:
@@ -123,13 +133,13 @@ def _squares(a: Tensor, b: Tensor | None, part: float) -> tuple[Tensor, Tensor, 
     near = a.new_empty(0, 3, dtype=torch.int64)
     if squared.amin().item() <= part * largest + FLOOR:
         is_near = squared <= norms() * part + FLOOR
-        is_near = is_near.triu_(1) if b is None else is_near
+        is_near = is_near.triu_(1) if same else is_near
         if is_near.sum().item() > MANY * len(a) * max(squared.shape[1:]):
             return None
         near = is_near.nonzero()
         squared.clamp_(min=0)
     distance = squared.sqrt_()
-    if b is None:
+    if same:
         distance.diagonal(dim1=1, dim2=2).zero_()
     return distance, near, centre
 

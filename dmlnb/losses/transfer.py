@@ -47,8 +47,8 @@ class ProbabilisticTransferLoss(nn.Module):
     @staticmethod
     def _probabilities(x: Tensor) -> Tensor:
         unit = normalize(x.to(wide(x)))
-        kernel = (1 + inner_products(unit, unit)).clamp(min=0) / 2
-        return kernel / kernel.sum(dim=1, keepdim=True)
+        kernel = (1 + inner_products(unit, unit)).relu() / 2
+        return kernel * kernel.sum(dim=1, keepdim=True).reciprocal()
 
 
 class DarkRankLoss(nn.Module):
