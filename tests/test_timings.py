@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from timings import _clock, growth, gsp, maps, retrieval, scale
+from timings import _clock, growth, gsp, losses, maps, retrieval, scale, transfer
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,17 @@ def test_retrieval_without_the_other_library_says_so(capsys, monkeypatch):
 def test_stored_maps(capsys):
     maps.main(quick=True)
     assert capsys.readouterr().out.count("of the floor") == 2
+
+
+def test_losses(capsys):
+    losses.main(quick=True)
+    assert "differ" not in capsys.readouterr().out  # the two libraries' values agree
+
+
+def test_transfer(capsys, monkeypatch):
+    monkeypatch.setattr(transfer, "milliseconds", lambda steps, rounds=1: _clock.milliseconds(steps, 1))
+    transfer.main()
+    assert "relaxed contrastive" in capsys.readouterr().out
 
 
 def test_growth(capsys, tmp_path):

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from dmlnb import losses
-from timings.transfer import forward_backward, milliseconds
+from timings._clock import milliseconds
+from timings.transfer import forward_backward
 
 DIMS, SIZES = (512, 64), (128, 512)
 CLASSES, CENTERS, REMEMBERED = 128, 10, 1024
