@@ -5,7 +5,7 @@ three teachers, with a codebook and decisions each; student s learns from teache
 "last" map is taught the teacher's codes, one behind its "middle" map the teacher's decisions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -35,6 +35,7 @@ class Arm(NamedTuple):
     supervised: tuple[str, ...] = ()  # those of them that the teacher supervises
     logits: float = 0.0  # weight of the teacher's softened logits
     teacher: str = ""  # where a world has several kinds
+    like: str = ""  # the arm whose rate it takes, if it does not search
 
 
 class Taught(NamedTuple):
@@ -57,7 +58,6 @@ class World:
     steps: int
     every: int
     subclasses: int
-    rates: tuple[float, ...]
     fitted: int = 1  # codes and decisions are fitted to every so many training images
     classes: int = 32  # in a batch, two images of each
 
@@ -167,9 +167,9 @@ def learn(world: World, name: str, rate: float, decay: float, seed: int, *, doub
     )
 
 
-def tries(world: World) -> list[str]:
+def tries(arms: Iterable[str], rates: Iterable[float]) -> list[str]:
     """Each arm with each rate."""
-    return [t for name in world.arms for t in searched.tries(name, world.rates, (DECAY,))]
+    return [t for arm in arms for t in searched.tries(arm, rates, (DECAY,))]
 
 
 def search(world: World, method: str, seed: int) -> dict:
@@ -180,7 +180,7 @@ def search(world: World, method: str, seed: int) -> dict:
 def run(world: World, method: str, seed: int) -> tuple[StagedClassifier, dict]:
     """The student of an arm and a seed, and its row: test images classified, unseen classes retrieved."""
     name = method.removesuffix(TWICE)
-    rate, decay = searched.chosen(f"{world.name}_search")[name]
+    rate, decay = searched.chosen(f"{world.name}_search")[world.arms[name].like or name]
     net, kept = learn(world, name, rate, decay, seed, doubled=name != method)
     given, labels = world.given()["unseen"]
     report = evaluate(read_all(net, given).vector, labels)
