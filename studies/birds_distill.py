@@ -34,7 +34,7 @@ from studies.stored import collect, save
 EARLY = os.environ.get("DMLNB_EARLY_MAPS", "data/birds_maps_112")
 SPECIES, WIDTH, SEEDS = 50, 24, range(8)
 RATES, HIGHER = (3e-3, 1e-2, 3e-2), (1e-2, 3e-2, 1e-1)
-FINE_TUNED, TUNED_BLOCKS, TUNING_STEPS, TUNING_RATES = "fine-tuned", 11, 200, (3e-4, 1e-3)
+FINE_TUNED, TUNED_BLOCKS, TUNING_STEPS, TUNING_RATES = "fine-tuned", 11, 100, (3e-4, 1e-3)
 FROZEN_ARMS = {
     "student alone": Arm(),
     "KD": Arm(logits=1.0),

@@ -78,4 +78,4 @@ def test_silence_everywhere_is_a_network_without_its_layers(few):
 def test_nats_are_there_for_both_maps_and_codes(few):
     found = study.nats()
     assert found["decision targets"]["middle maps, 8 sub-classes"] > 0
-    assert found["codes"].keys() == {"64 codes", "256 codes"}
+    assert found["codes"] > 0
