@@ -2,14 +2,16 @@
 
     python -m studies.letters_distill information   # a minute: how much the decision targets say, before any training
     python -m studies.letters_distill search        # about 10 minutes on one core
-    python -m studies.letters_distill               # about 70 minutes; writes dmlnb/course/results/letters_distill.json
+    python -m studies.letters_distill               # about 3 hours; writes dmlnb/course/results/letters_distill.json
+    python -m studies.letters_distill so far        # writes the seeds that are there
 
 Teacher and student classify Cyrillic letters in clutter; the teacher has a dozen times as many parameters, and saw the
 letters shifted and faded too. Letters are split by rendering: seed 0 trains, seed 1 chooses rates and steps in every
 arm, seed 2 is read once; letters of unseen scripts are retrieved. What is compared, and how, stands in
-`studies.distilled`. Small effects are asked for, so most arms have 25 seeds; sizes and doubled budgets have 5.
+`studies.distilled`. Small effects are asked for, so most arms have 25 seeds; two layers and doubled budgets have 5.
 """
 
+import json
 import sys
 from functools import lru_cache
 
@@ -184,16 +186,8 @@ def nats() -> dict[str, float | dict[str, float]]:
     return {"decision targets": distilled.targets_say(maps, labels), "codes": distilled.nats(told)}
 
 
-def main(mode: str) -> None:
-    if mode == "information":
-        print(nats())
-        return
-    if mode == "search":
-        collect("letters_distill_search", search, distilled.tries(MANY, RATES), [SEARCH_SEED])
-        return
-    runs = collect("letters_distill", run, [*MANY, *FEWER, *DOUBLED], FEW)
-    runs |= collect("letters_distill", run, [*MANY], SEEDS)
-    settings = {
+def settings() -> dict:
+    return {
         "task": "47 Cyrillic letters, 32 px, clutter 0 to 4; train, validation and test are other renderings",
         "teacher": f"widths {TEACHER}, {TEACHER_STEPS} steps, augmented; three of them",
         "teacher parameters": sum(p.numel() for p in teacher(0)[0].parameters()),
@@ -202,10 +196,35 @@ def main(mode: str) -> None:
         "decisions": f"{WORLD.subclasses} sub-classes, on the teacher's last map",
         "kept": f"the best of every {WORLD.every} steps by accuracy on validation renderings, in every arm",
         "chosen there too": f"rate of {len(RATES)}, seed {SEARCH_SEED}; two layers take that of letKD-1",
+        "seeds": f"{len(SEEDS)} planned, {len(FEW)} of two layers and of doubled budgets",
         "nats": nats(),
     }
-    save("letters_distill", "python -m studies.letters_distill", settings, runs)
+
+
+def finished() -> dict[str, list[dict]]:
+    """The rows that are there, of the seeds that all arms of a kind have."""
+    rows = [json.loads(line) for line in (stored.FINISHED / "letters_distill.jsonl").read_text().splitlines()]
+    done = {(row["method"], row["seed"]): {k: v for k, v in row.items() if k != "method"} for row in rows}
+    found = {}
+    for arms, seeds in ((MANY, SEEDS), (FEWER, FEW), (DOUBLED, FEW)):
+        arms = [arm for arm in arms if (arm, 0) in done]
+        whole = [seed for seed in seeds if all((arm, seed) in done for arm in arms)]
+        found |= {arm: [done[arm, seed] for seed in whole] for arm in arms}
+    return found
+
+
+def main(mode: str) -> None:
+    if mode == "information":
+        print(nats())
+        return
+    if mode == "search":
+        collect("letters_distill_search", search, distilled.tries(MANY, RATES), [SEARCH_SEED])
+        return
+    if mode != "so far":
+        collect("letters_distill", run, [*MANY, *FEWER, *DOUBLED], FEW)
+        collect("letters_distill", run, [*MANY], SEEDS)
+    save("letters_distill", "python -m studies.letters_distill", settings(), finished())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if sys.argv[1:] else "")
+    main(" ".join(sys.argv[1:]))

@@ -79,3 +79,16 @@ def test_nats_are_there_for_both_maps_and_codes(few):
     found = study.nats()
     assert found["decision targets"]["middle maps, 8 sub-classes"] > 0
     assert found["codes"] > 0
+
+
+def test_what_is_stored_so_far_are_the_seeds_that_all_arms_of_a_kind_have(few):
+    done = [(arm, seed) for arm in study.MANY for seed in (0, 1, 2) if (arm, seed) != ("KD", 2)]
+    done += [("letKD-2", 0), *((arm, 0) for arm in study.DOUBLED[:2])]
+    rows = "".join(json.dumps({"method": arm, "seed": seed}) + "\n" for arm, seed in reversed(done))
+    (few / "letters_distill.jsonl").write_text(rows)
+    found = study.finished()
+    seeds = {arm: [row["seed"] for row in runs] for arm, runs in found.items()}
+    assert seeds == {arm: [0, 1] for arm in study.MANY} | {"letKD-2": [0]} | {
+        a: [0] for a in study.DOUBLED[:2]
+    }
+    assert all("method" not in row for runs in found.values() for row in runs)
