@@ -31,6 +31,11 @@ def inside(method: str, metric: str, against: str, of: str = "", study: str = "l
     return Effect(study, method, method, metric, of=of, against=against)
 
 
+def twice(method: str, baseline: str) -> Effect:
+    """Two students of letters, both with the doubled budget."""
+    return Students(f"{method}, doubled budget", f"{baseline}, doubled budget", trained=False)
+
+
 SIZES = ("128-d", "64-d", "32-d", "16-d", "8-d", "small")
 SIZES_OF_LETTERS = ("64-d", "16-d", "8-d", "small")
 
@@ -320,11 +325,13 @@ DISTILLATION = [
     ]),
     Claim("kd-5", "it improves the student over KD and over supervision without the layer", "06", [
         Row("letKD-1 over the student alone", "Part 3", "accuracy +3.4", Students("letKD-1", "student alone"),
-            Photographed("letKD-1", "student alone"), "on photographs the layer by itself costs accuracy, {0}",
-            [Photographed("one layer, no supervision", "student alone")]),
+            Photographed("letKD-1", "student alone"), "on letters with the doubled budget {0}; on photographs the layer by "
+            "itself costs accuracy, {1}",
+            [twice("letKD-1", "student alone"), Photographed("one layer, no supervision", "student alone")]),
         Row("letKD-1 over KD", "Part 3", "accuracy +1.8", Students("letKD-1", "KD"),
             Photographed("letKD-1", "KD"),
-            "on photographs the teacher is a linear classifier, whose logits say nearly all that it knows"),
+            "on letters with the doubled budget {0}; on photographs the teacher is a linear classifier, whose logits "
+            "say nearly all that it knows", [twice("letKD-1", "KD")]),
         Row("letKD-1 with KD beside it, over KD", "Part 3", "no such comparison found",
             Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD")),
         Row("letKD-1 over KD, MAP@R on unseen classes", "Part 3", "not measured",
