@@ -325,13 +325,12 @@ DISTILLATION = [
     ]),
     Claim("kd-5", "it improves the student over KD and over supervision without the layer", "06", [
         Row("letKD-1 over the student alone", "Part 3", "accuracy +3.4", Students("letKD-1", "student alone"),
-            Photographed("letKD-1", "student alone"), "on letters with the doubled budget {0}; on photographs the layer by "
-            "itself costs accuracy, {1}",
+            Photographed("letKD-1", "student alone"), "on letters with the doubled "
+            "budget {0}; on photographs the layer by itself costs accuracy, {1}",
             [twice("letKD-1", "student alone"), Photographed("one layer, no supervision", "student alone")]),
         Row("letKD-1 over KD", "Part 3", "accuracy +1.8", Students("letKD-1", "KD"),
             Photographed("letKD-1", "KD"),
-            "on letters with the doubled budget {0}; on photographs the teacher is a linear classifier, whose logits "
-            "say nearly all that it knows", [twice("letKD-1", "KD")]),
+            "doubled, {0}; on photographs the teacher's logits say nearly all that it knows", [twice("letKD-1", "KD")]),
         Row("letKD-1 with KD beside it, over KD", "Part 3", "no such comparison found",
             Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD")),
         Row("letKD-1 over KD, MAP@R on unseen classes", "Part 3", "not measured",
