@@ -55,7 +55,6 @@ FEWER = {  # a picture of one network each; and studies that say how few seeds t
     "birds_settings": 1,
     "birds_cross_batch_folds": 1,
     "birds_cross_batch_rates": 1,
-    "letters_distill": 3,
 }
 STORED = sorted(file.stem for file in Path(results.__file__).parent.glob("*.json"))
 
