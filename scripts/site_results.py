@@ -170,11 +170,10 @@ def student(studies):
         "KD": "KD",
     }
     worlds = {
-        world: {f"letKD: vs {n}": gain(studies[name], "letKD-1", c, metric) for n, c in controls.items()}
-        for world, name, metric in (
-            (LETTERS, "distill", "accuracy"),
-            (BIRDS, "birds_distill", "test_accuracy"),
-        )
+        world: {
+            f"letKD: vs {n}": gain(studies[name], "letKD-1", c, "test_accuracy") for n, c in controls.items()
+        }
+        for world, name in ((LETTERS, "letters_distill"), (BIRDS, "birds_distill"))
     }
     return plots.draw_worlds(worlds, "letKD-1 minus a control, accuracy, points")
 
@@ -241,7 +240,7 @@ RESULTS = (
            "Differences of accuracy to no block, against the weight of the added loss, letters and photographs",
            templates),
     Result("student", "What does a student gain that decides for itself?", "06",
-           ("distill", "birds_distill"), ZERO,
+           ("letters_distill", "birds_distill"), ZERO,
            "Differences of accuracy, letters and photographs, letKD-1 minus each of four controls, a dot a seed",
            student),
     Result("transfer", "What do another network's similarities teach?", "07", ("letters_transfer", "birds_transfer"),

@@ -9,6 +9,7 @@ from functools import partial
 from dmlnb.course.ledger.effects import Claim, Effect, Range, Row
 
 UNREACHED = "tables not reachable"
+UNCONVERGED = "a longer run of this baseline (the student alone had not converged)"
 SOURCES = {
     "gurbuz2024ccp": "supplement: MAP@R of four networks of 128 numbers put side by side, trained by class folds",
     "gorgun2023letkd": "supplement: CIFAR-100 top-1, ResNet-56 to ResNet-20",
@@ -21,8 +22,20 @@ Mixtures = partial(Plain, "mixtures", metric="mixture_map_at_r", against="gap_ma
 Explained = partial(Effect, metric="error_other_classes", less=True, of="points of the spread explained")
 Letters = partial(Effect, metric="map_at_r")
 Chance = partial(Effect, "birds_chance")
-Students = partial(Effect, "distill", metric="accuracy", longer_study="distill_long", of="accuracy")
+Students = partial(Effect, "letters_distill", metric="test_accuracy", of="accuracy")
 Photographed = partial(Effect, "birds_distill", metric="test_accuracy", of="accuracy")
+
+
+def inside(method: str, metric: str, against: str, of: str = "", study: str = "letters_distill") -> Effect:
+    """Two measures of the same networks."""
+    return Effect(study, method, method, metric, of=of, against=against)
+
+
+def twice(method: str, baseline: str) -> Effect:
+    """Two students of letters, both with the doubled budget."""
+    return Students(f"{method}, doubled budget", f"{baseline}, doubled budget", trained=False)
+
+
 SIZES = ("128-d", "64-d", "32-d", "16-d", "8-d", "small")
 SIZES_OF_LETTERS = ("64-d", "16-d", "8-d", "small")
 
@@ -284,47 +297,54 @@ DISTILLATION = [
             why="whether there is one depends on where BN's bias starts"),
         Row("regions left unchanged are nuisance", "Can it discard nuisance?",
             letters="most are background, hardly any on the letter", why="one live run", verdict="inconclusive"),
+        Row("what it adds on clutter matters less than what it adds on a letter", "Part 3",
+            letters=inside("letKD-1", "off_clutter", "off_letter", "accuracy, as many regions silenced on clutter "
+                           "instead of on the letter"),
+            why="the same layer without a teacher {0}: the labels alone teach it",
+            also=[inside("one layer, no supervision", "off_clutter", "off_letter")]),
     ]),
     Claim("kd-3", "the transferred knowledge is fed forward, during inference too", "06", [
         Row("needs no teacher in use", "A teacher and a student", verdict="holds exactly",
             why="the exported student has no teacher, codebook or labels"),
         Row("it leans on its layer", "Part 3",
-            letters=Effect("distill", "letKD-1", "letKD-1", "accuracy", against="off",
-                           of="accuracy lost with the layer switched off"),
+            letters=inside("letKD-1", "test_accuracy", "off", "accuracy lost with the layer switched off"),
             why="a layer that never had a teacher loses {0}: this does not tell whose knowledge it is",
-            also=[Effect("distill", "one layer, no supervision", "one layer, no supervision", "accuracy",
-                         against="off")]),
+            also=[inside("one layer, no supervision", "test_accuracy", "off")]),
     ]),
     Claim("kd-4", "supervision from the teacher's decisions makes templates learnable in intermediate layers", "06", [
         Row("letKD-2 over two layers, the last supervised", "Part 3", "accuracy +0.5 over the middle layer left alone",
-            Effect("distill", "letKD-2", "two layers, last supervised", "accuracy", of="accuracy",
-                   missing="students that have converged"),
+            Students("letKD-2", "two layers, last supervised", missing="students that have converged"),
             Photographed("letKD-2", "two layers, last supervised"),
-            "letters' decisions hold little in the middle layer, known before any training; on photographs they hold "
-            "more than four nats"),
+            "in both worlds the decisions are those of the teacher's last map, and hold more than two nats"),
+        Row("a linear probe gains from before the middle layer to behind it", "Part 3", "it does (LDA)",
+            inside("letKD-2", "probe_behind", "probe_before", "accuracy of the probe"),
+            inside("letKD-2", "probe_behind", "probe_before", "accuracy of the probe", study="birds_distill"),
+            "without supervision of the middle layer {0} and {1}",
+            [inside("two layers, last supervised", "probe_behind", "probe_before", study=study)
+             for study in ("letters_distill", "birds_distill")]),
     ]),
     Claim("kd-5", "it improves the student over KD and over supervision without the layer", "06", [
         Row("letKD-1 over the student alone", "Part 3", "accuracy +3.4", Students("letKD-1", "student alone"),
-            Photographed("letKD-1", "student alone"), "on photographs the layer by itself costs accuracy, {0}",
-            [Photographed("one layer, no supervision", "student alone")]),
+            Photographed("letKD-1", "student alone"), "on letters with the doubled "
+            "budget {0}; on photographs the layer by itself costs accuracy, {1}",
+            [twice("letKD-1", "student alone"), Photographed("one layer, no supervision", "student alone")]),
         Row("letKD-1 over KD", "Part 3", "accuracy +1.8", Students("letKD-1", "KD"),
             Photographed("letKD-1", "KD"),
-            "on letters the interval holds the paper's gain, too; on photographs the teacher is a linear classifier, "
-            "whose logits say nearly all that it knows"),
+            "doubled, {0}; on photographs the teacher's logits say nearly all that it knows", [twice("letKD-1", "KD")]),
         Row("letKD-1 with KD beside it, over KD", "Part 3", "no such comparison found",
-            photographs=Photographed("letKD-1 + KD", "KD")),
+            Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD")),
+        Row("letKD-1 over KD, MAP@R on unseen classes", "Part 3", "not measured",
+            Students("letKD-1", "KD", metric="unseen_map_at_r", of=""),
+            Photographed("letKD-1", "KD", metric="unseen_map_at_r", of="")),
         Row("letKD-2 over KD, MAP@R on unseen species", "Part 3", "not measured",
-            photographs=Effect("birds_distill", "letKD-2", "KD", "unseen_map_at_r"),
+            photographs=Photographed("letKD-2", "KD", metric="unseen_map_at_r", of=""),
             why="over the student alone {0}",
-            also=[Effect("birds_distill", "letKD-2", "student alone", "unseen_map_at_r")]),
+            also=[Photographed("letKD-2", "student alone", metric="unseen_map_at_r", of="")]),
         Row("letKD-1 over the same layer without a teacher", "Part 3", "accuracy +1.6",
-            Effect("distill", "letKD-1", "one layer, no supervision", "accuracy", of="accuracy",
-                   missing="a longer run of this baseline (the student alone had not converged)"),
+            Students("letKD-1", "one layer, no supervision", missing=UNCONVERGED),
             Photographed("letKD-1", "one layer, no supervision")),
         Row("letKD-1 over supervision without the value path (QuEST)", "Part 3", "accuracy +0.6",
-            Effect("distill", "letKD-1", "QuEST (α = 0)", "accuracy", of="accuracy",
-                   missing="a longer run of this baseline (the student alone had not converged)"),
-            Photographed("letKD-1", "QuEST (α = 0)")),
+            Students("letKD-1", "QuEST (α = 0)", missing=UNCONVERGED), Photographed("letKD-1", "QuEST (α = 0)")),
     ]),
 ]  # fmt: skip
 

@@ -135,11 +135,9 @@ class Effect:
         return runs if runs and (self.against or self.metric) in runs[0] else None
 
     def _differences(self, runs: list[dict], others: list[dict], same: bool = False) -> np.ndarray:
-        if [run["seed"] for run in runs] != [run["seed"] for run in others]:
-            raise ValueError(f"{self.study}: {self.method} was run with other seeds than {self.baseline}")
         against = self.against or self.metric
         metric = against if same else self.metric
-        found = [100 * (a[metric] - b[against]) for a, b in zip(runs, others, strict=True)]
+        found = [100 * (a[metric] - b[against]) for a, b in results.paired(runs, others)]
         return -np.array(found) if self.less else np.array(found)
 
 

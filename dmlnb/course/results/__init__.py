@@ -59,6 +59,22 @@ def interval(values, confidence: float = 0.95) -> tuple[float, float]:
     return float(values.mean()), float(half)
 
 
+def paired(runs: list[dict], reference: list[dict]) -> list[tuple[dict, dict]]:
+    """The runs of two methods with the same seed; where one has fewer seeds, all of its own.
+
+    Args:
+        runs, reference: one dictionary per seed.
+
+    Raises:
+        ValueError: if the seeds of neither are all among those of the other.
+    """
+    known = {run["seed"]: run for run in reference}
+    pairs = [(run, known[run["seed"]]) for run in runs if run["seed"] in known]
+    if len(pairs) < min(len(runs), len(reference)):
+        raise ValueError("runs: expected the seeds of one among those of the other, got other seeds")
+    return pairs
+
+
 def differences(study: dict, method: str, baseline: str, metric: str) -> np.ndarray:
     """A method minus a baseline, seed by seed, in percent.
 
@@ -68,20 +84,18 @@ def differences(study: dict, method: str, baseline: str, metric: str) -> np.ndar
         metric: key of the runs, a share 0 .. 1.
 
     Returns:
-        `(seeds,)` differences.
+        `(seeds,)` differences; if one has fewer seeds, of these.
 
     Raises:
-        ValueError: if the two were run with other seeds, or a name is not that of a run.
+        ValueError: if the two were run with other seeds (`paired`), or a name is not that of a run.
 
     Taught in notebooks 00 and 02.
     """
     for name in (method, baseline):
         if name not in study["runs"]:
             raise ValueError(f"no runs of {name!r}; there are {', '.join(study['runs'])}")
-    runs, reference = study["runs"][method], study["runs"][baseline]
-    if [r["seed"] for r in runs] != [r["seed"] for r in reference]:
-        raise ValueError(f"baseline: {method} was run with other seeds than {baseline}")
-    return np.array([100 * (a[metric] - b[metric]) for a, b in zip(runs, reference, strict=True)])
+    pairs = paired(study["runs"][method], study["runs"][baseline])
+    return np.array([100 * (a[metric] - b[metric]) for a, b in pairs])
 
 
 def table(study: dict, metrics: tuple[str, ...], *, baseline: str | None = None) -> str:

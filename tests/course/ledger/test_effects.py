@@ -29,7 +29,11 @@ STUDY = {
     "little": runs(0.31, 0.33, 0.351),
     "weights": runs(0.5, 0.6, 0.7, metric="share", area=(0.2, 0.2, 0.2)),
 }
-OTHER = {"base": runs(0.20, 0.22, 0.25), "better": runs(0.21, 0.22, 0.26), "odd": runs(0.1, 0.2)}
+OTHER = {
+    "base": runs(0.20, 0.22, 0.25),
+    "better": runs(0.21, 0.22, 0.26),
+    "odd": [{"seed": 7, "test_map_at_r": 0.1}],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +96,13 @@ def test_the_baseline_may_stand_in_another_study():
     longer = Effect("other", "better", "base", longer_study="study")
     assert longer.moved()[0] == pytest.approx((10 + 10 + 9) / 3) and longer.converged is False
     assert longer.verdict == OPEN  # level in one study, ahead in the longer one
+
+
+def test_a_method_with_fewer_seeds_is_compared_on_these(monkeypatch):
+    monkeypatch.setitem(STUDY, "few", STUDY["better"][1:])
+    assert effect("few").differences() == pytest.approx([2, 3]) and effect("few").quoted().endswith("(2)")
+    monkeypatch.setitem(STUDY, "base, doubled budget", STUDY["base, doubled budget"][:2])
+    assert effect("better").moved()[0] == pytest.approx(0)
 
 
 def test_unknown_runs_and_other_seeds_are_refused():
