@@ -29,8 +29,9 @@ def tiny(few_letters, few_cyrillic, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("method", [*letters_templates.ARMS, *letters_templates.DOUBLED])
-def test_two_steps(method):
+def test_two_steps(check_row, method):
     row = letters_templates.run(method, 0)
+    check_row("letters_templates", method, row)
     assert all(0 <= row[key] <= 1 for key in row if key not in ("step", "parameters"))
     assert row["step"] < (4 if method in letters_templates.DOUBLED else 2)
     assert (row["rate"], row["own"]) == (0.001, 0.0001)
