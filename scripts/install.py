@@ -87,7 +87,8 @@ def install(root):
         )
     print("installing into .venv (about 6 GB in all, most of it torch)", flush=True)
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", "uv"], cwd=root)
-    uv = [str(python), "-m", "uv", "pip", *options, "--python", str(python)]
+    # as pip does: what each new process would have to compile otherwise, half of what it costs to import torch
+    uv = [str(python), "-m", "uv", "pip", *options, "--compile-bytecode", "--python", str(python)]
     if subprocess.run(uv, cwd=root).returncode:
         print(
             "uv could not install; trying pip, which has its own settings for mirrors and proxies", flush=True

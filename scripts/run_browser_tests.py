@@ -4,9 +4,9 @@
     python scripts/run_browser_tests.py --require   the same is a failure
     python scripts/run_browser_tests.py -- -k lasso    what follows -- goes to pytest
 
-A test that fails is tried once more, in a new JupyterLab and browser; the run fails if it fails there too. What passes
-at the second try is named at the end. Chromium comes from the system (Debian and Ubuntu: apt, when this runs as root),
-Playwright from PyPI into this Python.
+Files are run two at a time. A test that fails is tried once more, in a new JupyterLab and browser; the run fails if it
+fails there too. What passes at the second try is named at the end. Chromium comes from the system (Debian and Ubuntu:
+apt, when this runs as root), Playwright from PyPI into this Python.
 """
 
 import argparse
@@ -95,7 +95,9 @@ def missing() -> list[str]:
 def run_tests(rest: list[str]) -> int:
     """One run of pytest; its exit status. What hangs is interrupted, so that pytest says where, and then ended."""
     command = [sys.executable, "-m", "pytest", "tests/browser", "-m", "browser", "--durations=5"]
-    tests = subprocess.Popen([*command, "-o", f"cache_dir={CACHE}", *rest], cwd=ROOT, start_new_session=True)
+    # two at a time, a file's tests together: each worker has one JupyterLab and one browser, and one builds the site
+    command += ["-n", "2", "--dist", "loadscope", "-o", f"cache_dir={CACHE}"]
+    tests = subprocess.Popen([*command, *rest], cwd=ROOT, start_new_session=True)
     try:
         return tests.wait(60 * MOST)
     except subprocess.TimeoutExpired:

@@ -140,20 +140,23 @@ def chance(studies):
 def templates(studies):
     from dmlnb.course import plots
 
-    letters, birds = studies["templates"], studies["birds_templates"]
-    arms = {"pooled": "cosine, pooled", "best": "cosine, best"}
-    weighed = {
-        way: {w: gain(birds, f"{arm}, λ {w}", "no block", "test_accuracy") for w in (0.1, 0.3, 1.0)}
-        for way, arm in arms.items()
-    }
-    product = {0.0: "inner product, pooled, λ 0.0", 0.1: "inner product, best, λ 0.1"}
-    weighed["inner product, best"] = {
-        w: gain(birds, n, "no block", "test_accuracy") for w, n in product.items()
-    }
-    pooled = {0.0: "block, not taught", 1.0: "block, pooled"}
+    def curve(study, start, weights):
+        return {w: gain(study, f"{start}, λ {w}", "no block", "test_accuracy") for w in weights}
+
+    letters, birds = studies["letters_templates"], studies["birds_templates"]
+    product = curve(birds, "inner product, pooled", [0.0]) | curve(birds, "inner product, best", [0.1])
     worlds = {
-        LETTERS: {"pooled": {w: gain(letters, name, "no block", "accuracy") for w, name in pooled.items()}},
-        BIRDS: weighed,
+        LETTERS: {
+            "pooled": curve(letters, "cosine, pooled", (0.0, 0.1, 0.3, 1.0)),
+            "best": curve(letters, "cosine, best", (0.1, 1.0)),
+            "inner product, best": curve(letters, "inner product, best", [0.1]),
+            "pooled, inside": curve(letters, "inside, cosine, pooled", (0.0, 0.1, 1.0)),
+        },
+        BIRDS: {
+            "pooled": curve(birds, "cosine, pooled", (0.0, 0.1, 0.3, 1.0)),
+            "best": curve(birds, "cosine, best", (0.1, 0.3, 1.0)),
+            "inner product, best": product,
+        },
     }
     return plots.draw_doses(
         worlds, "weight λ of the templates' loss", "accuracy: difference to no block, points"
@@ -235,7 +238,7 @@ RESULTS = (
            "Paired differences of MAP@R, CCP minus the loss alone, for seven losses on photographs and two on letters",
            chance),
     Result("templates", "What do labels do to a block of templates?", "05",
-           ("templates", "birds_templates"),
+           ("letters_templates", "birds_templates"),
            "Below zero is a loss. λ = 0 is the block that nobody taught.",
            "Differences of accuracy to no block, against the weight of the added loss, letters and photographs",
            templates),

@@ -130,10 +130,11 @@ def prepared(arm: str, own, seed: int, source=None):
     return net, seen, labels, options
 
 
-def trained(arm: str, rate: float, own, seed: int, steps: int = STEPS, source=None):
+def trained(arm: str, rate: float, own, seed: int, source=None, *, doubled: bool = False):
     """One network, its best step on validation species kept; that step."""
     net, seen, labels, options = prepared(arm, own, seed, source)
-    batches = ClassBatches(world(seed % FOLDS)[2]["train"], CLASSES, EACH, steps, seed=seed)
+    train_labels = world(seed % FOLDS)[2]["train"]
+    batches = ClassBatches(train_labels, CLASSES, EACH, STEPS * (1 + doubled), seed=seed)
     kept = fit(net, options.pop("loss"), seen, labels, batches, seed=seed, learning_rate=rate, **options)
     return net, kept
 
@@ -152,7 +153,7 @@ def tries(arm: str) -> list[str]:
 def search(method: str, seed: int) -> dict:
     arm, settings = searched.setting(method)
     source = source_of(arm.split(", ")[1], seed) if arm.split(", ")[0].endswith("transfer") else None
-    return trained(arm, *settings, seed, source=source)[1]
+    return trained(arm, *settings, seed, source)[1]
 
 
 def run(method: str, seed: int) -> dict:
@@ -161,8 +162,7 @@ def run(method: str, seed: int) -> dict:
     rate, own = searched.chosen(f"{NAME}_search")[arm]
     rate = LOWER if "lower rate" in method else rate
     source = source_of(base, seed) if name.endswith("transfer") else None
-    steps = STEPS * (1 + ("doubled" in method))
-    net, kept = trained(arm, rate, own, seed, steps, source)
+    net, kept = trained(arm, rate, own, seed, source, doubled="doubled" in method)
     maps, means, labels = world(seed % FOLDS)
     seen = means if name in (*AVERAGED, "GAP + XML") else maps
     metric = "l2" if source is not None else "cosine"

@@ -21,10 +21,9 @@ from torch.nn.functional import cross_entropy
 
 from dmlnb.data import ClassBatches, FeatureMaps
 from dmlnb.losses import TemplateSupervision
-from dmlnb.models import CachedBackbone, StagedClassifier, Stages, TemplateBlock, read_all
+from dmlnb.models import CachedBackbone, StagedClassifier, Stages, TemplateBlock
 from dmlnb.retrieval import evaluate
-from dmlnb.training import train
-from studies import searched
+from studies import classified, searched
 from studies.photographs import MAPS, SEARCH_SEED, fifths, learned_by_image
 from studies.stored import collect, save
 
@@ -73,35 +72,23 @@ def learn(arm: str, rate: float, value: float, seed: int, *, doubled: bool = Fal
         loss = TemplateSupervision(cross_entropy, weight=weight, variant=variant)
     net = StagedClassifier(Stages(CachedBackbone(channels), *stages), SPECIES)
     net.linear = linear
-    history = train(
-        net.read,
+    return classified.learn(
+        net,
         loss,
         maps["train"],
         labels["train"],
         ClassBatches(labels["train"], 32, 2, STEPS * (1 + doubled), seed=seed),
-        learning_rate=rate,
-        weight_decay=value if ARMS[arm] is None else 1e-4,
-        augment=None,
-        validate=lambda net: {"accuracy": accuracy(net, "validation")},
-        validate_every=EVERY,
-        keep_best="accuracy",
+        choosing=(maps["validation"], labels["validation"]),
+        every=EVERY,
+        rate=rate,
+        decay=value if ARMS[arm] is None else 1e-4,
         seed=seed,
-        device="cpu",
-        progress=False,
     )
-    step = history[-1]["best_step"]
-    return net.eval(), {"validation_accuracy": history[step]["accuracy"], "step": step}
-
-
-def accuracy(net: nn.Module, split: str) -> float:
-    maps, labels = photographs()
-    return (read_all(net, maps[split]).logits.argmax(dim=1) == labels[split]).double().mean().item()
 
 
 def search(method: str, seed: int) -> dict:
     arm, settings = searched.setting(method)
-    kept = learn(arm, *settings, seed)[1]
-    return kept | {"validation_map_at_r": kept["validation_accuracy"]}  # what the search compares
+    return classified.judged(learn(arm, *settings, seed)[1])
 
 
 def run(method: str, seed: int) -> dict:
@@ -113,7 +100,7 @@ def run(method: str, seed: int) -> dict:
         vectors = torch.cat([net.stages(part).mean(dim=(2, 3)) for part in maps["test"].split(256)])
     report = evaluate(vectors, labels["test"])
     found = {
-        "test_accuracy": accuracy(net, "test"),
+        "test_accuracy": classified.accuracy(net, maps["test"], labels["test"]),
         "test_recall_at_1": report.recall_at[1],
         "test_map_at_r": report.map_at_r,
     }

@@ -1,4 +1,4 @@
-"""Templates taught by labels, on letters: classifying new renderings of trained letters, at several weights of the loss.
+"""Templates taught by labels, on letters: classifying new renderings of known letters, at several weights of the loss.
 
     python -m studies.letters_templates search    # about 25 minutes on one core
     python -m studies.letters_templates           # about 90 minutes; writes dmlnb/course/results/letters_templates.json

@@ -282,6 +282,7 @@ def test_every_study_is_explained_and_every_stored_file_has_its_study():
         "__init__",
         "stored",
         "searched",
+        "classified",
         "photographs",
         "heads",
         "transferred",

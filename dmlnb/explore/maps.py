@@ -1,7 +1,9 @@
 """Maps of embeddings: many dimensions on two, and the picture of it."""
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -94,6 +96,7 @@ def umap_layout(
         warnings.simplefilter("ignore")
         import umap  # slow to import: only where it is used
 
+        _keep_compiled(umap.umap_, umap.layouts, umap.utils)
         layout = umap.UMAP(
             n_neighbors=neighbours,
             precomputed_knn=(found, distance),
@@ -103,6 +106,15 @@ def umap_layout(
             tqdm_kwds=bar,
         )
         return layout.fit_transform(rows.float().numpy()).astype(float)
+
+
+def _keep_compiled(*modules: ModuleType) -> None:
+    """Let numba keep what it compiles of these modules: five seconds of every process that did not compile it first."""
+    for module in modules:
+        for function in vars(module).values():
+            if hasattr(function, "enable_caching"):
+                with contextlib.suppress(RuntimeError):  # no folder that can be written
+                    function.enable_caching()
 
 
 class _Shares:

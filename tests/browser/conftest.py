@@ -13,6 +13,13 @@ def pytest_runtest_makereport(item):
     return report
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What tests have measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, words in report.user_properties:
+            terminalreporter.write_line(f"{name}: {words}")
+
+
 @pytest.fixture(scope="session")
 def chromium():
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")

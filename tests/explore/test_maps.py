@@ -1,9 +1,12 @@
+import types
+
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
 
 from dmlnb.course.plots import embedding_map, png_bytes, project
+from dmlnb.explore import maps
 from dmlnb.explore.figures import FAINT
 from dmlnb.explore.maps import umap_layout
 
@@ -144,3 +147,25 @@ def test_umap_tells_how_far_it_is():
     points = umap_layout(torch.randn(40, 4), 0, 10, shares.append)
     assert shares == sorted(shares) and shares[0] < 0.5 and shares[-1] == 1
     assert np.isfinite(points).all()
+
+
+def test_what_numba_compiles_of_umap_is_kept_for_other_processes():
+    umap_layout(torch.randn(9, 4), 0, 3)
+    import umap
+
+    compiled = [f for f in vars(umap.layouts).values() if getattr(f, "signatures", None)]
+    assert compiled and all(function.stats.cache_path for function in compiled)
+
+
+def test_where_nothing_can_be_kept_umap_is_compiled_each_time():
+    class Refuses:
+        asked = 0
+
+        def enable_caching(self):
+            self.asked += 1
+            raise RuntimeError("cannot cache function: no locator available")
+
+    module = types.ModuleType("module")
+    module.function, module.number = Refuses(), 3
+    maps._keep_compiled(module)
+    assert module.function.asked == 1

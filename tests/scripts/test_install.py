@@ -89,6 +89,9 @@ def test_uv_installs_and_the_stamp_is_written_last(tree, monkeypatch, capsys):
     install.install(tree)
     assert runs.commands[0] == "-m pip install --quiet uv"
     assert runs.commands[1].startswith("-m uv pip install -r requirements.txt") and len(runs.commands) == 2
+    assert (
+        "--compile-bytecode" in runs.commands[1]
+    )  # uv would leave it to each process, ten seconds every time
     assert install.up_to_date(tree)
 
 

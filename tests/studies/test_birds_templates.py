@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from studies import birds_templates, photographs
+from dmlnb.models import read_all
+from studies import birds_templates, classified, photographs
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_weight_variant_and_kind_of_score_reach_the_training(few):
 
 def test_every_arm_starts_from_the_same_classifier(few, monkeypatch):
     starts = []
-    monkeypatch.setattr(birds_templates, "train", lambda net, *rest, **options: starts.append(net) or 1 / 0)
+    monkeypatch.setattr(classified, "train", lambda net, *rest, **options: starts.append(net) or 1 / 0)
     for arm in birds_templates.ARMS:
         with pytest.raises(ZeroDivisionError):
             birds_templates.learn(arm, 1e-3, 1e-4, 3)
@@ -60,5 +61,5 @@ def test_what_an_arm_tries_beside_the_rate_reaches_its_training(few, arm):
     given = birds_templates.photographs()[0]["test"]
     low, *_, high = birds_templates.own(arm)
     ends = [birds_templates.learn(arm, 1e-2, value, 0)[0] for value in (low, high)]
-    answers = [birds_templates.read_all(end, given).logits for end in ends]
+    answers = [read_all(end, given).logits for end in ends]
     assert not torch.equal(*answers)

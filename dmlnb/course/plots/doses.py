@@ -9,7 +9,7 @@ from dmlnb.course.results import interval
 from dmlnb.explore.figures import SOFT, new_figure, style
 from dmlnb.explore.names import name_legend, plain
 
-_LOOKS = (("#44AA99", "o", "-"), ("#882255", "s", "--"), ("#997700", "^", ":"))
+_LOOKS = (("#44AA99", "o", "-"), ("#882255", "s", "--"), ("#997700", "^", ":"), ("#0072B2", "D", "-."))
 
 
 @style()
@@ -19,7 +19,7 @@ def draw_doses(
     """Paired differences against a dose: in each world a panel, for each variant a curve of means with intervals.
 
     Args:
-        worlds: `{world: {variant: {dose: (seeds,) differences}}}`; at most three variants in all.
+        worlds: `{world: {variant: {dose: (seeds,) differences}}}`; at most four variants in all.
         xlabel: what the dose is; doses stand at equal distances, as on a list.
         ylabel: what was subtracted from what, with its unit.
 
@@ -27,7 +27,7 @@ def draw_doses(
         The figure, with 95 % intervals.
 
     Raises:
-        ValueError: for no world, no variant or more than three, or fewer than two seeds.
+        ValueError: for no world, no variant or more than four, or fewer than two seeds.
 
     Taught in notebook 05.
     """
@@ -43,7 +43,7 @@ def draw_doses(
             position = variants.index(name)
             color, marker, line = _LOOKS[position]
             x = np.array([doses.index(dose) for dose in sorted(points)])
-            x = x + 0.16 * (position - (len(variants) - 1) / 2)  # intervals stand side by side
+            x = x + 0.14 * (position - (len(variants) - 1) / 2)  # intervals stand side by side
             means, halves = zip(*(interval(points[dose]) for dose in sorted(points)), strict=True)
             for place, dose in zip(x, sorted(points), strict=True):
                 ax.plot([place] * len(points[dose]), points[dose], ".", color=color, alpha=0.35, markersize=5)
