@@ -287,7 +287,6 @@ def test_every_study_is_explained_and_every_stored_file_has_its_study():
         "heads",
         "transferred",
         "distilled",
-        "classified",
     }
     assert {study.split()[0].removeprefix("studies.") for study, _ in rows} | set(waiting) == programs
 
