@@ -139,7 +139,7 @@ class FeatureMaps:
         rows = self._rows[index.cpu() if isinstance(index, Tensor) else index]
         # mapped anew each time: what was read does not stay in this process's memory
         file = np.memmap(self.path / ROWS, "<f2", "r", shape=self._file_shape())
-        chosen = np.asarray(file[rows.numpy()], dtype=np.float16)  # in the order of bytes that is the machine's own
+        chosen = np.asarray(file[rows.numpy()], dtype=np.float16)  # bytes in the order of this machine
         maps = torch.from_numpy(chosen).float()  # torch widens three times as fast as NumPy
         return maps if self.scale == 1 else maps.div_(self.scale)
 
