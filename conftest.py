@@ -4,6 +4,7 @@ pytest tests --shuffle 7        in another order, the same for every 7
 CI=true pytest tests            hypothesis draws the same examples in every run, as continuous integration does
 """
 
+import copy
 import os
 import random
 
@@ -39,6 +40,17 @@ def _place(item) -> int:
     """Where a test stands: the cells of notebooks in the order above, everything else as it was."""
     number = item.path.name[:2]
     return NOTEBOOKS.index(number) if item.path.suffix == ".ipynb" and number in NOTEBOOKS else len(NOTEBOOKS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A tensor that tests share as a parameter is each test's own: what one does to it in place, no other sees."""
+    import torch
+
+    params = getattr(item, "callspec", None) and item.callspec.params
+    for name, value in (params or {}).items():
+        if isinstance(value, torch.Tensor):
+            params[name] = copy.deepcopy(value)
 
 
 @pytest.fixture(autouse=True)

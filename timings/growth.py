@@ -76,9 +76,10 @@ def measure(growth: Growth, rounds: int) -> tuple[list[float], float]:
 
 
 def draw(found: dict[str, tuple[list[float], float]], growths: Sequence[Growth], path: str) -> None:
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(3, 4, figsize=(12, 8), layout="constrained")
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    axes = figure.subplots(3, 4)
     for ax in axes.flat[len(growths) :]:
         ax.set_axis_off()
     for ax, growth in zip(axes.flat, growths, strict=False):
