@@ -22,22 +22,21 @@ def texts(figure):
 
 
 @pytest.mark.parametrize(
-    "images",
+    "images, grey",
     [
-        GREY,
-        GREY[:, 0],
-        GREY.expand(-1, 3, -1, -1),
-        GREY.float() / 255,
-        list(GREY),
-        [image.numpy() for image in GREY[:, 0]],
-        GREY.numpy(),
-        WHITE,
+        (GREY, GREY),
+        (GREY[:, 0], GREY),
+        (GREY.expand(-1, 3, -1, -1), GREY),
+        (GREY.float() / 255, GREY),
+        (list(GREY), GREY),
+        ([image.numpy() for image in GREY[:, 0]], GREY),
+        (GREY.numpy(), GREY),
+        (WHITE, 255 * WHITE),
     ],
 )
-def test_all_forms_of_images(images):
+def test_all_forms_of_images(images, grey):
     figure = contact_sheet(images, columns=5)
-    pictures = shown(figure)
-    grey = GREY[3, 0].numpy() if images is not WHITE else 255 * WHITE[3, 0].numpy()
+    pictures, grey = shown(figure), grey[3, 0].numpy()
     assert len(pictures) == 12 and np.array_equal(
         pictures[3] if pictures[3].ndim == 2 else pictures[3][..., 1], grey
     )
