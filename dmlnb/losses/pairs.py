@@ -195,7 +195,5 @@ def log1p_sum_exp(logits: Tensor, mask: Tensor, dim: int) -> Tensor:
     """$\\log(1 + \\sum_{mask} e^{x})$ along `dim`, without overflow; 0 where the mask is empty."""
     logits = logits.masked_fill(~mask, -torch.inf)
     top = logits.detach().amax(dim, keepdim=True).clamp(min=0)  # so that the sum is at least 1
-    shifted = hardtanh(
-        logits - top, -80.0, 1.0
-    )  # what is less adds nothing, and exp is slow where it underflows
+    shifted = hardtanh(logits - top, -80.0, 1.0)  # below it adds nothing, and exp is slow where it underflows
     return ((-top).exp() + shifted.exp().sum(dim, keepdim=True)).log().add(top).squeeze(dim)

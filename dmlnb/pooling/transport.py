@@ -118,10 +118,9 @@ def _kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, 
         got = f"{cost.dtype} {tuple(cost.shape)}"
         raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")
     kernel = -sharpness * cost.to(wide(cost))
-    largest = kernel.detach().amax(
-        dim=1, keepdim=True
-    )  # a constant: it leaves no trace in what is made of both
-    kernel = kernel.sub_(largest).exp_()  # in place: memory that is not there need not be found
+    # what is taken out cancels in assignment and scores, so it needs no gradient
+    largest = kernel.detach().amax(dim=1, keepdim=True)
+    kernel = kernel.sub_(largest).exp_()  # in place: to find new memory takes longer than to compute
     totals = kernel.sum(dim=1)
     scores = totals.log() + largest.squeeze(1)  # a log of a sum of exponentials
     if not traced() and not torch.isfinite(scores).all():
