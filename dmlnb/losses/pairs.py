@@ -26,8 +26,8 @@ MINED = {  # of a triplet, by how much its negative is farther than its positive
 
 def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
     """Mean of the positive terms in the mask, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
-    active = terms.detach().where(mask, 0).relu_().sign_()  # 1 or 0
-    return (terms * active).sum() / active.sum().clamp(min=1)
+    active = terms.where(mask, 0).relu()
+    return active.sum() / active.detach().sign().sum().clamp(min=1)
 
 
 def compared(

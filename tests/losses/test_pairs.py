@@ -297,3 +297,10 @@ def test_the_timing_of_losses_runs_and_says_where_pytorch_metric_learning_is_mis
     monkeypatch.setitem(sys.modules, "pytorch_metric_learning", None)
     timed.main(quick=True)
     assert capsys.readouterr().out == "pytorch-metric-learning is missing: nothing to compare with\n"
+
+
+def test_a_masked_infinity_does_not_reach_a_mean():
+    terms = torch.tensor([[1.0, torch.inf], [3.0, -2.0]], requires_grad=True)
+    mean = active_mean(terms, torch.tensor([[True, False], [True, True]]))
+    mean.backward()
+    assert mean.item() == 2 and terms.grad.tolist() == [[0.5, 0], [0.5, 0]]
