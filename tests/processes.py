@@ -1,15 +1,24 @@
-"""Several processes on this machine, as torchrun would start them, with what each gave and said."""
+"""Processes of their own for tests: one that measures or dies, or several that train together as under torchrun.
 
+They are forked from a server that has run nothing: whatever threads and memory the tests before have left behind,
+backward works in a process of its own, and its peak of memory is its own.
+"""
+
+import multiprocessing
 import os
 import time
 import traceback
 from typing import NamedTuple
 
+import pytest
 import torch
 import torch.distributed as dist
 
 from dmlnb.training import distributed
 
+fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+clean = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+clean.set_forkserver_preload(["torch", "dmlnb.course", "dmlnb.training"])  # what most of them need
 SECONDS = 180  # after which a process that hangs is ended, and its exit code is -9
 
 
@@ -22,11 +31,10 @@ class Ended(NamedTuple):
 
 
 def together(job, folder, *given, size: int = 2, seconds: float = SECONDS, minutes: float = 2) -> list[Ended]:
-    """Fork processes that call `job(rank, *given)`, and wait for them; `minutes` as for `start`."""
+    """Processes that call `job(rank, *given)`, of a function that can be imported; `minutes` as for `start`."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    context = torch.multiprocessing.get_context("fork")
     targets = [(rank, size, store.port, str(folder), minutes, job, given) for rank in range(size)]
-    processes = [context.Process(target=_one, args=target) for target in targets]
+    processes = [clean.Process(target=_one, args=target) for target in targets]
     for process in processes:
         process.start()
     end = time.monotonic() + seconds
@@ -45,7 +53,7 @@ def together(job, folder, *given, size: int = 2, seconds: float = SECONDS, minut
 
 
 def _one(rank, size, port, folder, minutes, job, given):
-    torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
+    torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True"}  # where they meet outlives them

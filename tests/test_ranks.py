@@ -1,7 +1,5 @@
 """Two processes that train together: what one tells all, and what is rewritten from data, is the same on both."""
 
-import os
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -9,9 +7,7 @@ import torch.distributed as dist
 from dmlnb import _ranks
 from dmlnb.distill import Codebook
 from dmlnb.pooling import GeneralizedSumPooling
-from tests.processes import together
-
-fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+from tests.processes import fork, together
 
 
 def same(tensor):

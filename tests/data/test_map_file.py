@@ -9,6 +9,7 @@ from torch import nn
 
 from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
 from tests.data.small import Pictures, as_tensor, backbone, folder_of_pictures, wanted
+from tests.processes import clean, fork
 
 
 def test_another_backbone_or_data_is_refused_by_name(tmp_path):
@@ -103,16 +104,16 @@ def test_an_error_of_the_disk_names_the_file(tmp_path):
 
 
 def slow_maps(path):
-    torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
+    torch.set_num_threads(1)
     net = backbone()
     net.register_forward_hook(lambda *_: time.sleep(0.02))
     FeatureMaps.compute(net, Pictures(200), path, batch_size=3)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@fork
 def test_a_computation_that_was_killed_goes_on_to_the_same_numbers(tmp_path):
     whole = FeatureMaps.compute(backbone(), Pictures(200), tmp_path / "whole", batch_size=3)
-    victim = torch.multiprocessing.get_context("fork").Process(target=slow_maps, args=(tmp_path / "m",))
+    victim = clean.Process(target=slow_maps, args=(tmp_path / "m",))
     victim.start()
     file = tmp_path / "m" / "maps.f16"
     until = time.time() + 120

@@ -12,6 +12,7 @@ from dmlnb.data import FeatureMaps, image_folder, image_table, mirrored, photo_t
 from dmlnb.data.loading import load_batches
 from dmlnb.training.stamps import describe_run
 from tests.data.small import Pictures, backbone, wanted
+from tests.processes import clean, fork
 
 
 def test_maps_are_those_of_the_backbone_in_evaluation_mode(tmp_path):
@@ -95,7 +96,7 @@ def growth_while_reading(path, found):
     """Put into `found` by how many MB the largest memory of this process grows."""
     import resource
 
-    torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
+    torch.set_num_threads(1)
     maps = FeatureMaps.load(path)
     maps[0]
     now = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -105,7 +106,7 @@ def growth_while_reading(path, found):
     found.put(now() - before)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@fork
 def test_reading_leaves_the_file_outside_memory(tmp_path):
     """120 MB of maps read by index while the process grows by far less."""
     record = {"backbone": "b", "weights": "w", "transform": "t", "views": [], "images": 4000, "files": "f"}
@@ -114,9 +115,8 @@ def test_reading_leaves_the_file_outside_memory(tmp_path):
     with (tmp_path / "maps.f16").open("wb") as file:
         for _ in range(40):
             file.write(np.ones((100, 300, 7, 7), dtype="<f2").tobytes())
-    context = torch.multiprocessing.get_context("fork")
-    found = context.SimpleQueue()
-    reader = context.Process(target=growth_while_reading, args=(tmp_path, found))
+    found = clean.SimpleQueue()
+    reader = clean.Process(target=growth_while_reading, args=(tmp_path, found))
     reader.start()
     reader.join()
     assert reader.exitcode == 0 and found.get() < 60  # MB

@@ -2,7 +2,6 @@ import contextlib
 import copy
 import functools
 import math
-import os
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from dmlnb.losses import AlternatingProjection, ChanceConstrainedLoss, contrasti
 from dmlnb.models import EmbeddingNet, embed, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import train
+from tests.processes import clean, fork
 from timings import chance
 
 C, D, K, STEPS = 4, 6, 2, 12
@@ -322,15 +322,15 @@ def test_a_strong_anchor_holds_the_network(data):
 
 
 def measure(file):
-    torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
+    torch.set_num_threads(1)
     with open(file, "w") as out, contextlib.redirect_stdout(out):
         chance.main(quick=True)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@fork
 def test_in_shop_fits_in_one_gibibyte(tmp_path):
     """3,997 classes, pool 7, 128 coordinates, 7 proxies: selection and one step of each loss, in their own process."""
-    child = torch.multiprocessing.get_context("fork").Process(target=measure, args=(tmp_path / "out",))
+    child = clean.Process(target=measure, args=(tmp_path / "out",))
     child.start()
     child.join()
     text = (tmp_path / "out").read_text()

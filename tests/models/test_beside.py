@@ -7,6 +7,7 @@ from dmlnb.losses import TemplateSupervision, relaxed_contrastive_loss
 from dmlnb.models import Beside, EmbeddingNet, KDLayer, Stages, TemplateBlock, small_resnet
 from dmlnb.pooling import GeneralizedMeanPooling
 from dmlnb.training import train
+from tests.processes import fork, together
 
 
 def net(dim=8, widths=(4, 4, 6, 8)):
@@ -96,13 +97,7 @@ class Read(nn.Module):
         return self.both.read(images)
 
 
-def one_of_two(rank: int, folder: str) -> None:
-    torch.set_num_threads(
-        1
-    )  # as data loaders do: a forked process must not wait for threads that are not there
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
-    )
+def one_of_two(rank: int) -> dict:
     torch.manual_seed(rank)  # DDP itself makes the start equal
     student = EmbeddingNet(
         Stages(small_resnet(1, (4, 4, 6, 8)), TemplateBlock(8, 4), KDLayer(8, 4)), GeneralizedMeanPooling(), 5
@@ -118,13 +113,12 @@ def one_of_two(rank: int, folder: str) -> None:
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-    torch.save({"student": student.state_dict(), "images": images, "start": start}, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return {"student": student.state_dict(), "images": images, "start": start}
 
 
+@fork
 def test_two_processes_end_in_the_same_weights(tmp_path):
-    torch.multiprocessing.start_processes(one_of_two, (str(tmp_path),), nprocs=2, start_method="fork")
-    one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    one, two = (end.result for end in together(one_of_two, tmp_path))
     assert not torch.equal(one["images"], two["images"])  # each saw images of its own
     assert not torch.equal(one["start"], two["start"])
     weights = [key for key in one["student"] if "running" not in key]

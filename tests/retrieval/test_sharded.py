@@ -1,16 +1,13 @@
 """Parts of a gallery on two processes answer as one index: the same rows, to the bit the same scores."""
 
-import os
-
 import pytest
 import torch
 
 from dmlnb.retrieval import evaluate, evaluate_shards, nearest, nearest_in_shards
-from tests.processes import together
+from tests.processes import fork, together
 
 ROWS = 301
 CUTS = {"two": [0, 120, ROWS], "three, one of them a single row": [0, 1, 201, ROWS]}
-fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 
 def drawn(kind: str) -> torch.Tensor:

@@ -3,7 +3,6 @@ processes, gone on with, and against a gallery."""
 
 import json
 import math
-import os
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from dmlnb import data
 from dmlnb.data import ImageFiles
 from dmlnb.models import small_resnet
 from studies import benchmark
-from tests.processes import together
+from tests.processes import fork, together
 
 SPECIES, EACH = 12, 4
 
@@ -35,9 +34,13 @@ def birds(tmp_path_factory):
     return root
 
 
+def small_backbone(name):
+    return small_resnet(3, (4, 4, 6, 8))
+
+
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(benchmark, "backbone_of", lambda name: small_resnet(3, (4, 4, 6, 8)))
+    monkeypatch.setattr(benchmark, "backbone_of", small_backbone)
 
 
 def line(birds, out, *more):
@@ -46,6 +49,7 @@ def line(birds, out, *more):
 
 
 def run(rank, words):
+    benchmark.backbone_of = small_backbone  # in a process of its own
     return benchmark.main(words)
 
 
@@ -75,7 +79,7 @@ def test_two_steps_of_each_method(birds, tmp_path, capsys, method, loss):
     assert again["concatenated"] == result["concatenated"] and again["folds"] == result["folds"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@fork
 def test_two_processes(birds, tmp_path):
     words = line(birds, tmp_path / "out", "--method", "ccp", "--loss", "contrastive")
     ended = together(run, tmp_path, words)

@@ -19,7 +19,10 @@ def few(monkeypatch, tmp_path, few_cyrillic, few_letters):
     monkeypatch.setattr(study, "TEACHER_STEPS", 1)
     monkeypatch.setattr(study, "WORLD", dataclasses.replace(study.WORLD, steps=2, every=1, fitted=1))
     monkeypatch.setattr(stored, "FINISHED", tmp_path)
-    rows = [{"method": f"{arm} | [0.001, 0.0001]", "validation_map_at_r": 0.5} for arm in study.MANY]
+    rows = [
+        {"method": f"{arm} | [0.001, 0.0001]", "validation_map_at_r": 0.5}
+        for arm in (*study.MANY, *study.CONTROLS)
+    ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "letters_distill_search.jsonl").write_text(text)
     for function in CACHED:

@@ -31,10 +31,9 @@ from dmlnb.pooling import (
 )
 from dmlnb.training import distributed, load_checkpoint, train
 from dmlnb.training.loop import make_optimizer
-from tests.processes import together
+from tests.processes import fork, together
 
 STEPS, C, D, WIDTHS = 5, 6, 5, (4, 4, 6, 8)
-fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 
 def draw(*shape, seed=0):
@@ -234,7 +233,7 @@ ALIKE = {  # what is the same in one process and in two
 
 
 def asked(rank, folder):
-    """All that two processes are asked, in one fork."""
+    """All that two processes are asked, in one go."""
     found = {family: trained(family) for family in FAMILIES}
     found |= {name: job() for name, job in ALIKE.items()}
     path = folder / "run.safetensors"
@@ -267,10 +266,7 @@ def one():
 @pytest.fixture(scope="module")
 def two(tmp_path_factory, one):
     folder = tmp_path_factory.mktemp("two")
-    (
-        one("letKD"),
-        trained("contrastive", checkpoint=folder / "alone.safetensors"),
-    )  # loads what is slow to load
+    trained("contrastive", checkpoint=folder / "alone.safetensors")
     ended = together(asked, folder, folder, seconds=600)
     assert [(end.said, end.code) for end in ended] == [("", 0)] * 2
     return [end.result for end in ended]

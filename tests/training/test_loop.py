@@ -8,6 +8,7 @@ import torch
 from dmlnb.data import ClassBatches, augment, to_float
 from dmlnb.losses import contrastive_loss
 from dmlnb.training import constant, load_checkpoint, train
+from tests.processes import clean, fork
 from tests.training.small import STEPS, make, run, same
 
 
@@ -124,15 +125,15 @@ def test_the_home_folder_in_a_path(data, tmp_path, monkeypatch):
 
 
 def killed_after_step_4(data, path):
-    torch.set_num_threads(1)  # a forked process must not wait for threads that are not there
+    torch.set_num_threads(1)
     die = lambda step, entry: step == 4 and os.kill(os.getpid(), signal.SIGKILL)
     run(data, checkpoint=path, checkpoint_every=2, log=die)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@fork
 def test_killed_and_resumed_ends_in_the_same_weights(data, tmp_path):
     path = tmp_path / "run.safetensors"
-    victim = torch.multiprocessing.get_context("fork").Process(target=killed_after_step_4, args=(data, path))
+    victim = clean.Process(target=killed_after_step_4, args=(data, path))
     victim.start()
     victim.join()
     assert victim.exitcode == -signal.SIGKILL
