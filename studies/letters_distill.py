@@ -1,14 +1,15 @@
 """letKD on letters: a small classifier of a wide one, and its controls.
 
     python -m studies.letters_distill information   # a minute: how much the decision targets say, before any training
-    python -m studies.letters_distill search        # about 10 minutes on one core
-    python -m studies.letters_distill               # about 3 hours; writes dmlnb/course/results/letters_distill.json
+    python -m studies.letters_distill search        # about 25 minutes on one core
+    python -m studies.letters_distill               # about 2 hours on one core; writes the results
     python -m studies.letters_distill so far        # writes the seeds that are there
 
 Teacher and student classify Cyrillic letters in clutter; the teacher has a dozen times as many parameters, and saw the
 letters shifted and faded too. Letters are split by rendering: seed 0 trains, seed 1 chooses rates and steps in every
 arm, seed 2 is read once; letters of unseen scripts are retrieved. What is compared, and how, stands in
-`studies.distilled`. Small effects are asked for, so most arms have 25 seeds; two layers and doubled budgets have 5.
+`studies.distilled`. The arms whose differences are small have 25 seeds, their controls 10; two layers and doubled
+budgets, which ask whether more training would change the answer, have 5.
 """
 
 import json
@@ -30,21 +31,24 @@ from studies.stored import collect, save
 
 TEACHER, STUDENT = (16, 24, 48, 64), (6, 8, 12, 16)  # widths
 STAGES = {MIDDLE: "4", LAST: "5"}  # the first block at the last resolution, and the last block
-CODES, TEACHER_STEPS, SEEDS, FEW = 64, 2400, range(25), range(5)
-RATES = (7e-3, 1.5e-2)
+CODES, TEACHER_STEPS = 64, 2400
+RATES, SEARCH_SEEDS = (7e-3, 1.5e-2, 3e-2), (SEARCH_SEED, SEARCH_SEED + 1)
 MANY = {
     "student alone": Arm(),
     "KD": Arm(logits=1.0),
-    "one layer, no supervision": Arm(CODES, 1.0, (LAST,)),
     "QuEST (α = 0)": Arm(CODES, 0.0, (LAST,), (LAST,)),
     "letKD-1": Arm(CODES, 1.0, (LAST,), (LAST,)),
+}
+CONTROLS = {
+    "one layer, no supervision": Arm(CODES, 1.0, (LAST,)),
     "letKD-1 + KD": Arm(CODES, 1.0, (LAST,), (LAST,), 1.0),
 }
 FEWER = {
     "two layers, last supervised": Arm(CODES, 1.0, BOTH, (LAST,), like="letKD-1"),
     "letKD-2": Arm(CODES, 1.0, BOTH, BOTH, like="letKD-1"),
 }
-DOUBLED = [arm + TWICE for arm in MANY if arm != "letKD-1 + KD"]
+DOUBLED = [arm + TWICE for arm in MANY]
+SEEDS = {range(25): [*MANY], range(10): [*CONTROLS], range(5): [*FEWER, *DOUBLED]}
 KINDS = ("background", "clutter", "letter")  # what a region holds, by its number in `Letters.content`
 
 
@@ -105,13 +109,13 @@ def seen(number: int, split: str) -> Taught:
 
 WORLD = World(
     "letters_distill",
-    MANY | FEWER,
+    MANY | CONTROLS | FEWER,
     STAGES,
     given,
     taught,
     backbone=lambda: small_resnet(1, STUDENT),
-    steps=800,
-    every=100,
+    steps=1600,
+    every=200,
     subclasses=2,
     fitted=4,
 )
@@ -195,8 +199,8 @@ def settings() -> dict:
         "steps": f"{WORLD.steps} of 32 letters x 2",
         "decisions": f"{WORLD.subclasses} sub-classes, on the teacher's last map",
         "kept": f"the best of every {WORLD.every} steps by accuracy on validation renderings, in every arm",
-        "chosen there too": f"rate of {len(RATES)}, seed {SEARCH_SEED}; two layers take that of letKD-1",
-        "seeds": f"{len(SEEDS)} planned, {len(FEW)} of two layers and of doubled budgets",
+        "chosen there too": f"rate of {len(RATES)}, {len(SEARCH_SEEDS)} seeds; two layers take that of letKD-1",
+        "seeds": {", ".join(arms): len(seeds) for seeds, arms in SEEDS.items()},
         "nats": nats(),
     }
 
@@ -206,8 +210,8 @@ def finished() -> dict[str, list[dict]]:
     rows = [json.loads(line) for line in (stored.FINISHED / "letters_distill.jsonl").read_text().splitlines()]
     done = {(row["method"], row["seed"]): {k: v for k, v in row.items() if k != "method"} for row in rows}
     found = {}
-    for arms, seeds in ((MANY, SEEDS), (FEWER, FEW), (DOUBLED, FEW)):
-        arms = [arm for arm in arms if (arm, 0) in done]
+    for seeds, planned in SEEDS.items():
+        arms = [arm for arm in planned if (arm, 0) in done]
         whole = [seed for seed in seeds if all((arm, seed) in done for arm in arms)]
         found |= {arm: [done[arm, seed] for seed in whole] for arm in arms}
     return found
@@ -218,11 +222,12 @@ def main(mode: str) -> None:
         print(nats())
         return
     if mode == "search":
-        collect("letters_distill_search", search, distilled.tries(MANY, RATES), [SEARCH_SEED])
+        collect("letters_distill_search", search, distilled.tries(MANY | CONTROLS, RATES), SEARCH_SEEDS)
         return
     if mode != "so far":
-        collect("letters_distill", run, [*MANY, *FEWER, *DOUBLED], FEW)
-        collect("letters_distill", run, [*MANY], SEEDS)
+        for end in (5, 10, 25):  # what all arms have in common first
+            for seeds, arms in SEEDS.items():
+                collect("letters_distill", run, arms, seeds[:end])
     save("letters_distill", "python -m studies.letters_distill", settings(), finished())
 
 
