@@ -47,7 +47,7 @@ FEWER = {
     "two layers, last supervised": Arm(CODES, 1.0, BOTH, (LAST,), like="letKD-1"),
     "letKD-2": Arm(CODES, 1.0, BOTH, BOTH, like="letKD-1"),
 }
-DOUBLED = [arm + TWICE for arm in MANY]
+DOUBLED = [arm + TWICE for arm in (*MANY, "one layer, no supervision")]
 SEEDS = {range(25): [*MANY], range(10): [*CONTROLS], range(5): [*FEWER, *DOUBLED]}
 KINDS = ("background", "clutter", "letter")  # what a region holds, by its number in `Letters.content`
 

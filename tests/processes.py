@@ -31,7 +31,7 @@ class Ended(NamedTuple):
 
 
 def together(job, folder, *given, size: int = 2, seconds: float = SECONDS, minutes: float = 2) -> list[Ended]:
-    """Processes that call `job(rank, *given)`, of a function that can be imported; `minutes` as for `start`."""
+    """Call `job(rank, *given)`, a function that can be imported, in `size` processes; `minutes` as for `start`."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     targets = [(rank, size, store.port, str(folder), minutes, job, given) for rank in range(size)]
     processes = [clean.Process(target=_one, args=target) for target in targets]

@@ -31,6 +31,12 @@ def inside(method: str, metric: str, against: str, of: str = "", study: str = "l
     return Effect(study, method, method, metric, of=of, against=against)
 
 
+def tuned(method: str, baseline: str, metric: str = "test_accuracy") -> Effect:
+    """Two students of photographs, both of a fine-tuned teacher."""
+    names = (f"{name}, fine-tuned teacher" for name in (method, baseline))
+    return Photographed(*names, metric=metric, of="accuracy" if metric == "test_accuracy" else "")
+
+
 def twice(method: str, baseline: str) -> Effect:
     """Two students of letters, both with the doubled budget."""
     return Students(f"{method}, doubled budget", f"{baseline}, doubled budget", trained=False)
@@ -355,21 +361,27 @@ DISTILLATION = [
             [twice("letKD-1", "student alone"), Photographed("one layer, no supervision", "student alone")]),
         Row("letKD-1 over KD", "Part 3", "accuracy +1.8", Students("letKD-1", "KD"),
             Photographed("letKD-1", "KD"),
-            "doubled, {0}; on photographs the teacher's logits say nearly all that it knows", [twice("letKD-1", "KD")]),
+            "doubled, {0}; on photographs a frozen teacher's logits say nearly all that it knows; of a fine-tuned "
+            "teacher {1}", [twice("letKD-1", "KD"), tuned("letKD-1", "KD")]),
         Row("letKD-1 with KD beside it, over KD", "Part 3", "no such comparison found",
-            Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD")),
+            Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD"),
+            "of a fine-tuned teacher {0}, and MAP@R on unseen species {1}",
+            [tuned("letKD-1 + KD", "KD"), tuned("letKD-1 + KD", "KD", "unseen_map_at_r")]),
         Row("letKD-1 over KD, MAP@R on unseen classes", "Part 3", "not measured",
             Students("letKD-1", "KD", metric="unseen_map_at_r", of=""),
-            Photographed("letKD-1", "KD", metric="unseen_map_at_r", of="")),
+            Photographed("letKD-1", "KD", metric="unseen_map_at_r", of=""),
+            "of a fine-tuned teacher {0}", [tuned("letKD-1", "KD", "unseen_map_at_r")]),
         Row("letKD-2 over KD, MAP@R on unseen species", "Part 3", "not measured",
             photographs=Photographed("letKD-2", "KD", metric="unseen_map_at_r", of=""),
-            why="over the student alone {0}",
-            also=[Photographed("letKD-2", "student alone", metric="unseen_map_at_r", of="")]),
+            why="over the student alone {0}; of a fine-tuned teacher, over KD, {1}",
+            also=[Photographed("letKD-2", "student alone", metric="unseen_map_at_r", of=""),
+                  tuned("letKD-2", "KD", "unseen_map_at_r")]),
         Row("letKD-1 over the same layer without a teacher", "Part 3", "accuracy +1.6",
             Students("letKD-1", "one layer, no supervision", missing=UNCONVERGED),
             Photographed("letKD-1", "one layer, no supervision")),
         Row("letKD-1 over supervision without the value path (QuEST)", "Part 3", "accuracy +0.6",
-            Students("letKD-1", "QuEST (α = 0)", missing=UNCONVERGED), Photographed("letKD-1", "QuEST (α = 0)")),
+            Students("letKD-1", "QuEST (α = 0)", missing=UNCONVERGED), Photographed("letKD-1", "QuEST (α = 0)"),
+            "of a fine-tuned teacher {0}", [tuned("letKD-1", "QuEST (α = 0)")]),
     ]),
 ]  # fmt: skip
 
