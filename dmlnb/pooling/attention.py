@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from dmlnb._inputs import require_not_negative, require_sizes
 from dmlnb.pooling.costs import prototype_costs
 from dmlnb.pooling.pooled import PooledFeatures, weighted_sum
-from dmlnb.pooling.transport import token_assignment, token_scores
+from dmlnb.pooling.transport import kernel_and_scores, token_scores
 
 
 class AttentionPooling(nn.Module):
@@ -40,15 +40,13 @@ class AttentionPooling(nn.Module):
         self.prototypes = nn.Parameter(nn.functional.normalize(torch.randn(num_prototypes, dim)))  # (m, d)
 
     def forward(self, features: Tensor) -> Tensor:
-        return weighted_sum(features, self._weights(prototype_costs(features, self.prototypes)))
+        scores = token_scores(prototype_costs(features, self.prototypes), self.sharpness)
+        return weighted_sum(features, scores.softmax(dim=1))
 
     def pool(self, features: Tensor) -> PooledFeatures:
         """Vector, weights and attributes: (B, d, H, W) -> `PooledFeatures`."""
-        cost = prototype_costs(features, self.prototypes)  # (B, m, n)
-        weights = self._weights(cost)  # (B, n)
-        attributes = (token_assignment(cost, self.sharpness) * weights[:, None, :]).sum(dim=2)  # (B, m)
+        kernel, totals, scores = kernel_and_scores(prototype_costs(features, self.prototypes), self.sharpness)
+        weights = scores.softmax(dim=1)  # (B, n)
+        attributes = (kernel * (weights / totals)[:, None, :]).sum(dim=2)  # (B, m)
         maps = weights.unflatten(1, features.shape[2:])
         return PooledFeatures(weighted_sum(features, weights), maps, attributes)
-
-    def _weights(self, cost: Tensor) -> Tensor:  # (B, m, n) -> (B, n)
-        return torch.softmax(token_scores(cost, self.sharpness), dim=1)

@@ -111,7 +111,7 @@ class GeneralizedSumPooling(nn.Module):
         else:
             shipped = self.transport(features)
             weights = shipped.weights  # (B, n)
-            attributes = (shipped.assignment * weights[:, None, :]).sum(dim=2)  # (B, m)
+            attributes = (shipped.kernel * (weights / shipped.totals)[:, None, :]).sum(dim=2)  # (B, m)
         maps = weights.unflatten(1, features.shape[2:])
         return PooledFeatures(self._sum(features, weights), maps, attributes)
 

@@ -84,7 +84,7 @@ def partial_transport(cost: Tensor, mass: float | Tensor, sharpness: float) -> T
 
     Source: [gurbuz2023gsp]. Taught in notebook 02.
     """
-    kernel, totals, scores = _kernel_and_scores(cost, sharpness)  # (B, m, n), (B, n), (B, n)
+    kernel, totals, scores = kernel_and_scores(cost, sharpness)  # (B, m, n), (B, n), (B, n)
     gates, log_multiplier, iterations = gates_of_mass(scores, mass)  # (B, n), (B,), in float64
     num_tokens = cost.shape[2]
     weights = gates / (num_tokens * as_mass(mass, scores)[:, None])  # (B, n)
@@ -100,15 +100,10 @@ def token_scores(cost: Tensor, sharpness: float) -> Tensor:
 
     Args, errors: as in `partial_transport`. float16 and bfloat16 costs give float32 scores.
     """
-    return _kernel_and_scores(cost, sharpness)[2]
+    return kernel_and_scores(cost, sharpness)[2]
 
 
-def token_assignment(cost: Tensor, sharpness: float) -> Tensor:
-    """To which prototypes a token goes, $\\mathrm{softmax}_i(-\\gamma c_{ij})$: (B, m, n) -> (B, m, n)."""
-    return torch.softmax(-sharpness * cost, dim=1)
-
-
-def _kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, Tensor]:
+def kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, Tensor]:
     """The kernel of `TransportPlan` (B, m, n), its totals and the scores (B, n), with one exponential."""
     if not is_real(sharpness):
         raise TypeError(f"sharpness: expected a number, got {type(sharpness).__name__}")
