@@ -4,7 +4,7 @@
     python -m studies.birds_distill information   # seconds: how much the decision targets say, before any training
     python -m studies.birds_distill teachers      # about 10 minutes on one core
     python -m studies.birds_distill search        # about 30 minutes
-    python -m studies.birds_distill               # about 80 minutes; writes dmlnb/course/results/birds_distill.json
+    python -m studies.birds_distill               # about 100 minutes; writes dmlnb/course/results/birds_distill.json
 
 The teacher is EfficientNet-Lite0: frozen, with a linear classifier of 50 species on its last averaged map, 320 x 7 x 7;
 or with its last five blocks fine-tuned to classify them. The student sees what the teacher has after eleven blocks,
@@ -46,6 +46,10 @@ FROZEN_ARMS = {
     "letKD-1 + KD": Arm(256, 1.0, (LAST,), (LAST,), 1.0),
     "two layers, last supervised": Arm(256, 1.0, BOTH, (LAST,)),
     "letKD-2": Arm(256, 1.0, BOTH, BOTH),
+}
+SETTINGS = {"letKD-1, α = 0.5": FROZEN_ARMS["letKD-1"]._replace(ratio=0.5, like="letKD-1")} | {
+    f"letKD-2, {k} sub-class{'es' * (k > 1)}": FROZEN_ARMS["letKD-2"]._replace(subclasses=k, like="letKD-2")
+    for k in (1, 2, 4)
 }
 TUNED_ARMS = {
     f"{name}, {FINE_TUNED} teacher": FROZEN_ARMS[name]._replace(teacher=FINE_TUNED)
@@ -163,7 +167,7 @@ def backbone() -> Stages:
 
 WORLD = World(
     "birds_distill",
-    FROZEN_ARMS | TUNED_ARMS,
+    FROZEN_ARMS | TUNED_ARMS | SETTINGS,
     stages={MIDDLE: "1", LAST: "2"},
     given=given,
     taught=taught,
@@ -213,7 +217,7 @@ def main(mode: str) -> None:
         tries = distilled.tries(FROZEN_ARMS, RATES) + distilled.tries(TUNED_ARMS, HIGHER)
         collect("birds_distill_search", search, tries, [SEARCH_SEED])
         return
-    runs = collect("birds_distill", run, [*FROZEN_ARMS, *DOUBLED, *TUNED_ARMS], SEEDS)
+    runs = collect("birds_distill", run, [*FROZEN_ARMS, *DOUBLED, *TUNED_ARMS, *SETTINGS], SEEDS)
     settings = {
         "photographs": "CUB-200-2011, species 1-50 by its own split of images; species 51-100 retrieved",
         "teacher": "EfficientNet-Lite0, frozen, with a linear classifier; three of them",
@@ -222,7 +226,8 @@ def main(mode: str) -> None:
         "student": f"blocks 12 to 16 replaced by three residual blocks of {WIDTH} channels",
         "steps": f"{WORLD.steps} of 32 species x 2",
         "kept": f"the best of every {WORLD.every} steps by accuracy on a fifth of the train part, in every arm",
-        "chosen there too": f"rate of three, seed {SEARCH_SEED}; higher ones with the fine-tuned teacher",
+        "chosen there too": f"rate of three, seed {SEARCH_SEED}; higher ones with the fine-tuned teacher; another α, "
+        "and other numbers of sub-classes, take that of letKD-1 and letKD-2",
         "nats in decision targets": nats(),
     }
     save("birds_distill", "python -m studies.birds_distill", settings, runs)

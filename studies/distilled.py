@@ -36,6 +36,7 @@ class Arm(NamedTuple):
     logits: float = 0.0  # weight of the teacher's softened logits
     teacher: str = ""  # where a world has several kinds
     like: str = ""  # the arm whose rate it takes, if it does not search
+    subclasses: int = 0  # of a class in its decisions; 0 for as many as its world has
 
 
 class Taught(NamedTuple):
@@ -72,9 +73,9 @@ def codebook(world: World, kind: str, number: int, codes: int) -> Codebook:
 
 
 @lru_cache
-def decisions(world: World, kind: str, number: int) -> DecisionTemplates:
+def decisions(world: World, kind: str, number: int, subclasses: int) -> DecisionTemplates:
     maps, labels = world.taught(kind, number).maps[MIDDLE], world.given()["train"][1]
-    return decided(maps[:: world.fitted], labels[:: world.fitted], world.subclasses, number)
+    return decided(maps[:: world.fitted], labels[:: world.fitted], subclasses, number)
 
 
 def decided(maps: Tensor, labels: Tensor, subclasses: int, seed: int) -> DecisionTemplates:
@@ -120,7 +121,9 @@ class FromTeacher(nn.Module):
         if LAST in arm.supervised:
             targets[self.stages[LAST]] = codebook(world, arm.teacher, number, arm.codes)
         if MIDDLE in arm.supervised:
-            targets[self.stages[MIDDLE]] = decisions(world, arm.teacher, number)
+            targets[self.stages[MIDDLE]] = decisions(
+                world, arm.teacher, number, arm.subclasses or world.subclasses
+            )
         self.letkd = LetKDLoss(targets) if targets else None
 
     def forward(self, reading: Reading, rows: Tensor) -> Tensor:
@@ -140,7 +143,7 @@ def make_student(world: World, arm: Arm, seed: int) -> StagedClassifier:
     torch.manual_seed(seed)
     stages = world.backbone()  # these two first, so that they start alike in every arm
     linear = nn.Linear(stages.out_channels, classes)
-    sizes = {MIDDLE: classes * world.subclasses, LAST: arm.codes}
+    sizes = {MIDDLE: classes * (arm.subclasses or world.subclasses), LAST: arm.codes}
     layers = {}
     for depth in arm.layers:
         stage = world.stages[depth]

@@ -54,7 +54,7 @@ def tiny(monkeypatch, tmp_path):
         cached.cache_clear()
 
 
-@pytest.mark.parametrize("method", [*study.FROZEN_ARMS, *study.DOUBLED])
+@pytest.mark.parametrize("method", [*study.FROZEN_ARMS, *study.DOUBLED, *study.SETTINGS])
 def test_two_steps(check_row, method):
     check_row("birds_distill", method, study.run(method, 0))
 

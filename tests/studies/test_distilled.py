@@ -15,6 +15,7 @@ ARMS = {
     "KD": Arm(logits=0.5),
     "letKD-1": Arm(8, 1.0, (LAST,), (LAST,)),
     "letKD-2": Arm(8, 1.0, BOTH, BOTH, like="letKD-1"),
+    "letKD-2, three sub-classes": Arm(8, 1.0, BOTH, BOTH, subclasses=3),
     "unsupervised": Arm(8, 1.0, BOTH),
     "all": Arm(8, 1.0, BOTH, BOTH, 0.5, teacher="other"),
 }
@@ -57,7 +58,7 @@ def test_the_loss_of_an_arm_is_the_sum_of_what_it_is_told(world, name):
         )
         wanted = wanted + divergence
     if MIDDLE in arm.supervised:
-        decisions = study.decisions(world.world, arm.teacher, 1)
+        decisions = study.decisions(world.world, arm.teacher, 1, arm.subclasses or 2)
         targets = decisions.targets(told.maps[MIDDLE][rows], labels)
         divergence = kl_div(
             by_region(reading.scores["4"]), targets.movedim(1, 3).flatten(0, 2), reduction="batchmean"
@@ -73,7 +74,7 @@ def test_the_loss_of_an_arm_is_the_sum_of_what_it_is_told(world, name):
 
 def test_codes_are_those_of_the_last_map_and_decisions_those_of_the_middle_one(world):
     assert study.codebook(world.world, "", 0, 8).centres.shape == (8, 6)
-    decisions = study.decisions(world.world, "", 0)
+    decisions = study.decisions(world.world, "", 0, 2)
     assert decisions.mean.shape == (5,) and len(decisions.centres) == CLASSES * 2
 
 
