@@ -204,6 +204,12 @@ def nats() -> dict[str, float]:
     return distilled.targets_say(maps, labels)
 
 
+def certainty(kind: str) -> float:
+    """The mean probability that teacher 0 gives to the species of its training photographs."""
+    logits, labels = taught(kind, 0).logits, photographs()[0]["train"][2]
+    return logits.softmax(dim=1).gather(1, labels[:, None]).mean().item()
+
+
 def main(mode: str) -> None:
     if mode == "information":
         print(nats())
@@ -229,6 +235,7 @@ def main(mode: str) -> None:
         "chosen there too": f"rate of three, seed {SEARCH_SEED}; higher ones with the fine-tuned teacher; another α, "
         "and other numbers of sub-classes, take that of letKD-1 and letKD-2",
         "nats in decision targets": nats(),
+        "certainty of training photographs": {k or "frozen": certainty(k) for k in ("", FINE_TUNED)},
     }
     save("birds_distill", "python -m studies.birds_distill", settings, runs)
 

@@ -120,3 +120,9 @@ def test_parts_are_disjoint_and_a_fifth_of_each_training_species_chooses(monkeyp
     seen = torch.cat([early[:, 0, 0, 0] for early, _, _ in parts.values()])
     assert len(seen.unique()) == len(seen)
     assert (parts["validation"][2].bincount() == 2).all() and parts["unseen"][2].min() == 50
+
+
+def test_certainty_is_the_mean_probability_of_the_right_species():
+    logits, labels = study.taught("", 0).logits, study.given()["train"][1]
+    right = [row.softmax(dim=0)[label].item() for row, label in zip(logits, labels, strict=True)]
+    assert study.certainty("") == pytest.approx(sum(right) / len(right), rel=1e-5)

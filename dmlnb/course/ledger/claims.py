@@ -361,8 +361,7 @@ DISTILLATION = [
             [twice("letKD-1", "student alone"), Photographed("one layer, no supervision", "student alone")]),
         Row("letKD-1 over KD", "Part 3", "accuracy +1.8", Students("letKD-1", "KD"),
             Photographed("letKD-1", "KD"),
-            "doubled, {0}; on photographs a frozen teacher's logits say nearly all that it knows; of a fine-tuned "
-            "teacher {1}", [twice("letKD-1", "KD"), tuned("letKD-1", "KD")]),
+            "doubled, {0}; on photographs of a fine-tuned teacher {1}", [twice("letKD-1", "KD"), tuned("letKD-1", "KD")]),
         Row("letKD-1 with KD beside it, over KD", "Part 3", "no such comparison found",
             Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD"),
             "of a fine-tuned teacher {0}, and MAP@R on unseen species {1}",
