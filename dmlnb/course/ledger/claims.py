@@ -9,7 +9,6 @@ from functools import partial
 from dmlnb.course.ledger.effects import Claim, Effect, Range, Row
 
 UNREACHED = "tables not reachable"
-UNCONVERGED = "a longer run of this baseline (the student alone had not converged)"
 SOURCES = {
     "gurbuz2024ccp": "supplement: MAP@R of four networks of 128 numbers put side by side, trained by class folds",
     "gorgun2023letkd": "supplement: CIFAR-100 top-1, ResNet-56 to ResNet-20",
@@ -344,7 +343,7 @@ DISTILLATION = [
     ]),
     Claim("kd-4", "supervision from the teacher's decisions makes templates learnable in intermediate layers", "06", [
         Row("letKD-2 over two layers, the last supervised", "Part 3", "accuracy +0.5 over the middle layer left alone",
-            Students("letKD-2", "two layers, last supervised", missing="students that have converged"),
+            Students("letKD-2", "two layers, last supervised", missing="a longer run of both"),
             Photographed("letKD-2", "two layers, last supervised"),
             "in both worlds the decisions are those of the teacher's last map, and hold more than two nats"),
         Row("a linear probe gains from before the middle layer to behind it", "Part 3", "it does (LDA)",
@@ -361,7 +360,8 @@ DISTILLATION = [
             [twice("letKD-1", "student alone"), Photographed("one layer, no supervision", "student alone")]),
         Row("letKD-1 over KD", "Part 3", "accuracy +1.8", Students("letKD-1", "KD"),
             Photographed("letKD-1", "KD"),
-            "doubled, {0}; on photographs of a fine-tuned teacher {1}", [twice("letKD-1", "KD"), tuned("letKD-1", "KD")]),
+            "doubled, {0}; on photographs of a fine-tuned teacher {1}",
+            [twice("letKD-1", "KD"), tuned("letKD-1", "KD")]),
         Row("letKD-1 with KD beside it, over KD", "Part 3", "no such comparison found",
             Students("letKD-1 + KD", "KD"), Photographed("letKD-1 + KD", "KD"),
             "of a fine-tuned teacher {0}, and MAP@R on unseen species {1}",
@@ -376,10 +376,11 @@ DISTILLATION = [
             also=[Photographed("letKD-2", "student alone", metric="unseen_map_at_r", of=""),
                   tuned("letKD-2", "KD", "unseen_map_at_r")]),
         Row("letKD-1 over the same layer without a teacher", "Part 3", "accuracy +1.6",
-            Students("letKD-1", "one layer, no supervision", missing=UNCONVERGED),
-            Photographed("letKD-1", "one layer, no supervision")),
+            Students("letKD-1", "one layer, no supervision"),
+            Photographed("letKD-1", "one layer, no supervision"),
+            "on letters with the doubled budget {0}", [twice("letKD-1", "one layer, no supervision")]),
         Row("letKD-1 over supervision without the value path (QuEST)", "Part 3", "accuracy +0.6",
-            Students("letKD-1", "QuEST (α = 0)", missing=UNCONVERGED), Photographed("letKD-1", "QuEST (α = 0)"),
+            Students("letKD-1", "QuEST (α = 0)"), Photographed("letKD-1", "QuEST (α = 0)"),
             "of a fine-tuned teacher {0}", [tuned("letKD-1", "QuEST (α = 0)")]),
     ]),
 ]  # fmt: skip
