@@ -199,7 +199,7 @@ def settings() -> dict:
         "steps": f"{WORLD.steps} of 32 letters x 2",
         "decisions": f"{WORLD.subclasses} sub-classes, on the teacher's last map",
         "kept": f"the best of every {WORLD.every} steps by accuracy on validation renderings, in every arm",
-        "chosen there too": f"best of {len(RATES)} rates over {len(SEARCH_SEEDS)} seeds; two layers take that of letKD-1",
+        "chosen there too": f"best of {len(RATES)} rates over {len(SEARCH_SEEDS)} seeds; two layers as letKD-1",
         "arms by their number of seeds": {len(seeds): arms for seeds, arms in SEEDS.items()},
         "nats": nats(),
     }
