@@ -249,7 +249,7 @@ def test_a_metric_that_is_not_finite_is_named(metric):
 # --- with the training loop ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data():
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(C).repeat_interleave(6)

@@ -22,7 +22,7 @@ from tests.models.small import runs
 # EfficientNet-Lite0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lite0():
     pytest.importorskip("timm", reason="the extra `photos` is not installed")
     if pretrained.LITE0_PACKAGE.replace("-", "_") not in metadata.packages_distributions():

@@ -18,7 +18,7 @@ from tests.processes import fork, together
 SPECIES, EACH = 12, 4
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def birds(tmp_path_factory):
     """A folder as CUB-200-2011 has it."""
     root = tmp_path_factory.mktemp("cub")

@@ -5,7 +5,7 @@ from dmlnb.data import ClassBatches
 from tests.training.small import STEPS
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data():
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(4).repeat_interleave(6)

@@ -255,7 +255,7 @@ def asked(rank, folder):
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one():
     """`one(name)`: the same in one process."""
     jobs = {family: partial(trained, family) for family in FAMILIES} | ALIKE
@@ -263,7 +263,7 @@ def one():
     return cache(lambda name: jobs[name]())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two(tmp_path_factory, one):
     folder = tmp_path_factory.mktemp("two")
     trained("contrastive", checkpoint=folder / "alone.safetensors")

@@ -79,7 +79,7 @@ def make(seed=0):
     return EmbeddingNet(small_resnet(1, (2, 4, 4, 4)), GlobalAveragePooling(), dim=6)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data():
     labels = torch.arange(4).repeat_interleave(3)
     return torch.randint(0, 256, (12, 1, 8, 8), dtype=torch.uint8), labels, ClassBatches(labels, 2, 2, 3)

@@ -7,7 +7,7 @@ from dmlnb.losses import CrossBatchLoss
 from dmlnb.pooling import GeneralizedSumPooling, GlobalAveragePooling, HistogramPooling
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def letters():
     return Glyphs("train", per_class=1)
 

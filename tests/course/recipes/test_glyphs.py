@@ -9,7 +9,7 @@ from dmlnb.pooling import GlobalAveragePooling, GlobalMaxPooling
 SMALL = {"widths": (4, 4, 6, 8), "dim": 6, "seed": 3, "progress": False}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def letters():
     return Glyphs("train", per_class=1)
 
