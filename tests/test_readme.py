@@ -32,7 +32,7 @@ def test_the_lines_for_photographs_train_and_measure(tmp_path, monkeypatch, caps
     photographs(tmp_path / "photos" / "new", 3)
     monkeypatch.chdir(tmp_path)
     program = next(text for text in programs() if "image_folder" in text)
-    short = re.sub(r", 400\)$", ", 3)", program, flags=re.M)
+    short = re.sub(r", 400\)\)$", ", 3))", program, flags=re.M)
     assert short != program
     exec(compile(short, "README.md", "exec"), {})
     report = capsys.readouterr().out
