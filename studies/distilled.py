@@ -63,6 +63,10 @@ class World:
     classes: int = 32  # in a batch, two images of each
 
 
+def subclasses_of(world: World, arm: Arm) -> int:
+    return arm.subclasses or world.subclasses
+
+
 def regions(maps: Tensor) -> Tensor:  # (N, D, H, W) -> (N H W, D)
     return maps.permute(0, 2, 3, 1).flatten(0, 2)
 
@@ -121,9 +125,7 @@ class FromTeacher(nn.Module):
         if LAST in arm.supervised:
             targets[self.stages[LAST]] = codebook(world, arm.teacher, number, arm.codes)
         if MIDDLE in arm.supervised:
-            targets[self.stages[MIDDLE]] = decisions(
-                world, arm.teacher, number, arm.subclasses or world.subclasses
-            )
+            targets[self.stages[MIDDLE]] = decisions(world, arm.teacher, number, subclasses_of(world, arm))
         self.letkd = LetKDLoss(targets) if targets else None
 
     def forward(self, reading: Reading, rows: Tensor) -> Tensor:
@@ -143,7 +145,7 @@ def make_student(world: World, arm: Arm, seed: int) -> StagedClassifier:
     torch.manual_seed(seed)
     stages = world.backbone()  # these two first, so that they start alike in every arm
     linear = nn.Linear(stages.out_channels, classes)
-    sizes = {MIDDLE: classes * (arm.subclasses or world.subclasses), LAST: arm.codes}
+    sizes = {MIDDLE: classes * subclasses_of(world, arm), LAST: arm.codes}
     layers = {}
     for depth in arm.layers:
         stage = world.stages[depth]

@@ -165,7 +165,9 @@ def look_inside(net: StagedClassifier, arm: Arm, number: int) -> dict[str, float
         if depth == LAST:
             wanted = distilled.codebook(WORLD, "", number, arm.codes).targets(teaches[LAST])
         else:
-            wanted = distilled.decisions(WORLD, "", number, WORLD.subclasses).targets(teaches[MIDDLE], labels)
+            wanted = distilled.decisions(WORLD, "", number, distilled.subclasses_of(WORLD, arm)).targets(
+                teaches[MIDDLE], labels
+            )
         found[f"{depth}_kl"] = template_kl(scores, wanted).item()
     return found
 

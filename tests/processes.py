@@ -53,7 +53,6 @@ def together(job, folder, *given, size: int = 2, seconds: float = SECONDS, minut
 
 
 def _one(rank, size, port, folder, minutes, job, given):
-    torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True"}  # where they meet outlives them

@@ -10,13 +10,6 @@ import torch
 from timings import _clock, growth, gsp, losses, maps, retrieval, scale, transfer
 
 
-@pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def test_steps_take_turns_and_the_first_rounds_do_not_count():
     seen = []
     took = _clock.milliseconds({name: lambda name=name: seen.append(name) for name in "ab"}, rounds=4)

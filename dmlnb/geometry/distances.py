@@ -93,14 +93,10 @@ def _by_product(a: Tensor, b: Tensor, part: float) -> Tensor:
         found = _squares(wider, others, STEEP)
         if found is None or len(found[1]):
             return _by_product(wider, others, NEARER).to(a.dtype)
-        found = (
-            found[0].to(a.dtype),
-            found[1],
-            found[2].to(a.dtype),
-        )  # float32 has digits enough for the gradient
     if found is None:
         return _from_differences(a, b)
     distance, near, centre = found
+    distance, centre = distance.to(a.dtype), centre.to(a.dtype)  # float32 has digits enough for the gradient
     if len(near):
         l, i, j = near.T
         distance[l, i, j] = _norm(a.detach()[l, i] - b.detach()[l, j])

@@ -104,7 +104,6 @@ def test_an_error_of_the_disk_names_the_file(tmp_path):
 
 
 def slow_maps(path):
-    torch.set_num_threads(1)
     net = backbone()
     net.register_forward_hook(lambda *_: time.sleep(0.02))
     FeatureMaps.compute(net, Pictures(200), path, batch_size=3)

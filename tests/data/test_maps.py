@@ -96,7 +96,6 @@ def growth_while_reading(path, found):
     """Put into `found` by how many MB the largest memory of this process grows."""
     import resource
 
-    torch.set_num_threads(1)
     maps = FeatureMaps.load(path)
     maps[0]
     now = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

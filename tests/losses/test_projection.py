@@ -322,7 +322,6 @@ def test_a_strong_anchor_holds_the_network(data):
 
 
 def measure(file):
-    torch.set_num_threads(1)
     with open(file, "w") as out, contextlib.redirect_stdout(out):
         chance.main(quick=True)
 

@@ -125,7 +125,6 @@ def test_the_home_folder_in_a_path(data, tmp_path, monkeypatch):
 
 
 def killed_after_step_4(data, path):
-    torch.set_num_threads(1)
     die = lambda step, entry: step == 4 and os.kill(os.getpid(), signal.SIGKILL)
     run(data, checkpoint=path, checkpoint_every=2, log=die)
 

@@ -10,13 +10,6 @@ import dmlnb
 from dmlnb.course.plots import notebook_setup
 
 
-@pytest.fixture(autouse=True)
-def threads_come_back():
-    number = torch.get_num_threads()
-    yield
-    torch.set_num_threads(number)
-
-
 def draws():
     return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
 
