@@ -118,7 +118,7 @@ def _squares(a: Tensor, b: Tensor, part: float) -> tuple[Tensor, Tensor, Tensor]
     centre = centre if same else (centre + b.mean(dim=1, keepdim=True)) / 2
     x = a - centre
     y = x if same else b - centre
-    squares = [z.square().sum(dim=2) for z in (x, y)]  # (L, N), (L, M)
+    squares = [torch.linalg.vector_norm(z, dim=2).square() for z in (x, y)]  # (L, N), (L, M)
     norms = lambda: squares[0][:, :, None] + squares[1][:, None, :]  # (L, N, M)
     squared = norms().baddbmm_(x, y.mT, alpha=-2)
     if same:

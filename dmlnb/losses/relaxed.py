@@ -193,4 +193,4 @@ def _require_pair_labels(labels: Tensor, relative: Tensor, delta: float) -> Tens
         low, high = (bound.item() for bound in labels.aminmax())
         if not (0 <= low and high <= 1):
             raise ValueError(f"labels: expected numbers in 0 .. 1, got {low:.3g} .. {high:.3g}")
-    return labels.maximum(torch.eye(len(labels), dtype=labels.dtype, device=labels.device))
+    return labels.clone().fill_diagonal_(1)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from dmlnb._inputs import no_autocast, require_floats, require_map, traced, wide
-from dmlnb.geometry import clip_to_ball, pairwise_distances
+from dmlnb.geometry import pairwise_distances
+from dmlnb.geometry.norms import clip_with_norms
 
 
 def prototype_costs(features: Tensor, prototypes: Tensor) -> Tensor:
@@ -36,16 +37,14 @@ def prototype_costs(features: Tensor, prototypes: Tensor) -> Tensor:
     require_map(features, prototypes.shape[1])
     dtype = wide(features, prototypes)
     with no_autocast(features):
-        tokens = clip_to_ball(features.to(dtype).flatten(2), dim=1)  # (B, d, n)
-        centres = clip_to_ball(prototypes.to(dtype)).expand(len(tokens), -1, -1)  # (B, m, d)
+        tokens, token_norms = clip_with_norms(features.to(dtype).flatten(2), dim=1)  # (B, d, n), (B, 1, n)
+        centres, centre_norms = clip_with_norms(prototypes.to(dtype))  # (m, d), (m, 1)
         if not traced():
-            norms = (
-                centres[0].square().sum(dim=1)[:, None] + tokens.square().sum(dim=1)[:, None, :]
-            )  # (B, m, n)
-            squares = torch.baddbmm(norms, centres, tokens, alpha=-2)  # (B, m, n)
+            norms = centre_norms.square() + token_norms.square()  # (B, m, n)
+            squares = torch.baddbmm(norms, (-2 * centres).expand(len(tokens), -1, -1), tokens)  # (B, m, n)
             nearest = squares.detach().amin().item()
             if math.isnan(nearest):
                 raise ValueError("features, prototypes: expected finite numbers, got NaN or infinity")
             if nearest > 1000 * torch.finfo(dtype).eps:  # 1e-4 in float32: then distances are right to 1e-5
                 return squares.sqrt()
-        return pairwise_distances(centres, tokens.transpose(1, 2))
+        return pairwise_distances(centres.expand(len(tokens), -1, -1), tokens.transpose(1, 2))

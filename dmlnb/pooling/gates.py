@@ -122,10 +122,11 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
     count = torch.round(total)  # k
     excess = torch.where(mass > 0.5, num_tokens - count - left, total - count)  # K - k
     is_rounding = (excess.abs() < 2 * eps * num_tokens) & (count > 0) & (count < num_tokens)
-    excess = torch.where(is_rounding, 0.0, excess)
+    excess = excess.masked_fill(is_rounding, 0.0)
     low, high = _bracket(ordered, rank, count, excess)  # (B, 1) each
     # Mass 1 has no finite root: start anywhere, answer infinity below.
-    centre = torch.where(mass == 1, -ordered[:, -1:], (low + high) / 2)
+    is_whole = mass == 1
+    centre = torch.where(is_whole, -ordered[:, -1:], (low + high) / 2)
     low, high = low - centre, high - centre  # from here on t = tau - centre: large scores cost no digits
     is_top = rank <= count  # (1, n) or (B, n)
     top = is_top.to(scores.dtype)
@@ -142,13 +143,17 @@ def _solve(scores: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, int]:
         share = torch.where(is_top, 1 / over_top, 1 / over_rest)
         slope = torch.addcmul(h, h, h, value=-1).mul_(share).sum(dim=1, keepdim=True)
         newton = t - error / slope.clamp(min=tiny)
-        close = (error.abs() < eps**0.5) | (mass == 1)  # one step squares the error: the next one is the last
+        close = (error.abs() < eps**0.5) | is_whole  # one step squares the error: the next one is the last
         low, high = torch.where(error < 0, t, low), torch.where(error < 0, high, t)
         t = torch.where(close | ((newton > low) & (newton < high)), newton, (low + high) / 2)
         if not traced() and close.all():
             break
-    logits = torch.where(mass == 1, torch.inf, t + (scores + centre))
-    return logits, torch.where(mass == 1, torch.inf, t + centre), iterations
+    tau = t + centre
+    return (
+        (t + (scores + centre)).masked_fill(is_whole, torch.inf),
+        tau.masked_fill(is_whole, torch.inf),
+        iterations,
+    )
 
 
 def _bracket(ordered: Tensor, rank: Tensor, count: Tensor, excess: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,7 +166,9 @@ def _bracket(ordered: Tensor, rank: Tensor, count: Tensor, excess: Tensor) -> tu
     """
     total, left = count + excess, len(rank) - count - excess  # K, n - K
     over, under = (rank - count) - excess, (count - rank + 1) + excess  # r - K, K - r + 1
-    high = torch.where(over > 0, torch.log(total / over) - ordered, torch.inf).amin(dim=1, keepdim=True)
-    low = torch.where(under > 0, torch.log(under / left) - ordered, -torch.inf).amax(dim=1, keepdim=True)
-    slack = 1 + 8 * torch.finfo(ordered.dtype).eps * ordered.abs().amax(dim=1, keepdim=True)
+    above = torch.log(total / over).masked_fill(over <= 0, torch.inf)  # (1 or B, n)
+    below = torch.log(under / left).masked_fill(under <= 0, -torch.inf)
+    high, low = (above - ordered).amin(dim=1, keepdim=True), (below - ordered).amax(dim=1, keepdim=True)
+    ends = torch.maximum(ordered[:, :1].abs(), ordered[:, -1:].abs())  # the largest scores, sign aside
+    slack = 1 + 8 * torch.finfo(ordered.dtype).eps * ends
     return low - slack, high + slack

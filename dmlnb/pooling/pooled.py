@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from dmlnb._inputs import no_autocast
 
 
 class PooledFeatures(NamedTuple):
@@ -22,4 +25,6 @@ class PooledFeatures(NamedTuple):
 
 def weighted_sum(features: Tensor, weights: Tensor) -> Tensor:
     """$\\sum_j w_j f_j$ for features (B, d, H, W) and weights (B, n) -> (B, d), in the features' dtype."""
-    return (features.to(weights.dtype).flatten(2) * weights[:, None, :]).sum(dim=2).to(features.dtype)
+    with no_autocast(features):
+        summed = torch.einsum("bdn,bn->bd", features.to(weights.dtype).flatten(2), weights)
+    return summed.to(features.dtype)

@@ -13,6 +13,8 @@ from torch import Tensor
 from dmlnb._inputs import is_real, require_floats, require_not_negative, traced, wide
 from dmlnb.pooling.gates import as_mass, gates_of_mass
 
+SPREAD = 60.0  # exponents that lie closer are all taken relative to one number: e^-60 is far from underflow
+
 
 @dataclass(frozen=True)
 class TransportPlan:
@@ -24,7 +26,7 @@ class TransportPlan:
         residual: (B, n): mass that stays, `(1 - gates) / n`.
         log_multiplier: (B,): tau, the shift of the scores; infinite at mass 1. Carries no gradient.
         iterations: Newton steps that the slowest image of the batch needed.
-        kernel: (B, m, n): $e^{-\\gamma (c_{ij} - \\min_i c_{ij})}$, the assignment before it is normalised.
+        kernel: (B, m, n): $e^{-\\gamma (c_{ij} - b_j)}$, the assignment before it is normalised; b cancels in it.
         totals: (B, n): its sums over the prototypes.
     """
 
@@ -113,11 +115,23 @@ def kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, T
         got = f"{cost.dtype} {tuple(cost.shape)}"
         raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")
     kernel = -sharpness * cost.to(wide(cost))
-    # what is taken out cancels in assignment and scores, so it needs no gradient
-    largest = kernel.detach().amax(dim=1, keepdim=True)
+    largest = _largest(kernel.detach())
     kernel = kernel.sub_(largest).exp_()  # in place: to find new memory takes longer than to compute
     totals = kernel.sum(dim=1)
     scores = totals.log() + largest.squeeze(1)  # a log of a sum of exponentials
     if not traced() and not torch.isfinite(scores).all():
         raise ValueError("cost: expected finite numbers, got NaN or infinity (or sharpness * cost overflows)")
     return kernel, totals, scores
+
+
+def _largest(exponents: Tensor) -> Tensor:
+    """What to take out of the exponents (B, m, n): it cancels in assignment and scores, so it needs no gradient.
+
+    The largest of all, (1, 1, 1), where that leaves no exponential near underflow; otherwise that of each token,
+    (B, 1, n), which takes longer to find.
+    """
+    if not traced():
+        low, high = exponents.aminmax()
+        if (high - low).item() < SPREAD:
+            return high.view(1, 1, 1)
+    return exponents.amax(dim=1, keepdim=True)

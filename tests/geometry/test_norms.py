@@ -5,6 +5,7 @@ from dmlnb.geometry import (
     clip_to_ball,
     normalize,
 )
+from dmlnb.geometry.norms import clip_with_norms, norms
 
 
 def test_clip_to_ball_against_a_loop():
@@ -78,3 +79,40 @@ def test_clip_to_ball_along_another_axis():
     v = 3 * torch.randn(2, 4, 5, dtype=torch.float64)
     assert torch.allclose(clip_to_ball(v, dim=1), clip_to_ball(v.mT).mT)
     assert torch.autograd.gradcheck(lambda u: clip_to_ball(u, dim=1), (v.requires_grad_(),))
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_norms_are_those_of_torch_with_both_derivatives(dim):
+    v = (2 * torch.randn(3, 4, 5, dtype=torch.float64)).requires_grad_()
+    assert torch.allclose(norms(v, dim), torch.linalg.vector_norm(v, dim=dim, keepdim=True), rtol=1e-14)
+    assert torch.autograd.gradcheck(lambda v: norms(v, dim), v)
+    assert torch.autograd.gradgradcheck(lambda v: norms(v, dim), v)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_the_gradient_of_a_norm_at_zero_is_zero(dim):
+    v = torch.zeros(2, 3, 2, requires_grad=True)
+    norms(v, dim).sum().backward()
+    assert torch.equal(v.grad, torch.zeros_like(v))
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_clipping_gives_the_norms_after_it(dim):
+    v = torch.randn(3, 4, 5, dtype=torch.float64)
+    v = (v * torch.tensor([0.1, 2.0, 0.0])[:, None, None]).requires_grad_()  # inside the ball, outside, at zero
+    clipped, after = clip_with_norms(v, dim)
+    assert torch.equal(clipped, clip_to_ball(v, dim)) and (after < 1).any() and (after == 1).any()
+    assert torch.allclose(after, clipped.norm(dim=dim, keepdim=True), rtol=1e-14)
+    (found,) = torch.autograd.grad(after.square().sum(), v)
+    (expected,) = torch.autograd.grad(clip_to_ball(v, dim).square().sum(), v)
+    assert torch.allclose(found, expected, atol=1e-14)
+    smooth = v.detach()[:2].requires_grad_()  # a norm has a corner at zero
+    assert torch.autograd.gradcheck(lambda v: clip_with_norms(v, dim), smooth)
+    assert torch.autograd.gradgradcheck(lambda v: clip_with_norms(v, dim), smooth)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e25])
+def test_norms_after_clipping_whatever_the_size(scale):
+    clipped, after = clip_with_norms(torch.tensor([[3.0, 4.0]]) * scale)
+    assert torch.allclose(after, clipped.norm(dim=1, keepdim=True).clamp(max=1), rtol=1e-6)
+    assert after.item() == pytest.approx(min(1, 5 * scale), rel=1e-6)

@@ -85,6 +85,17 @@ def test_gradcheck_of_the_cosine_convolution(channels, templates):
             assert torch.allclose(cosine_conv(x, w, scale)[b, k, 0, 1], expected)
 
 
+def test_a_zero_region_beside_others_gets_a_cosine_and_a_slope_of_its_own():
+    x, w = torch.randn(1, 3, 1, 2), torch.randn(5, 3)
+    alone = cosine_conv(x[..., 1:], w, 1.0)
+    x[..., 0] = 0
+    x.requires_grad_()
+    scores = cosine_conv(x, w, 1.0)
+    assert torch.equal(scores[..., 0], torch.zeros(1, 5, 1)) and torch.allclose(scores[..., 1:], alone)
+    scores[..., 0].sum().backward()
+    assert torch.allclose(x.grad[0, :, 0, 0], (w / w.norm(dim=1, keepdim=True)).sum(dim=0), atol=1e-6)
+
+
 def test_number_of_parameters_and_initial_values():
     layer = KDLayer(64, 4096)
     assert sum(p.numel() for p in layer.parameters()) == 2 * 64 * 4096 + 2 * 4096 + 2 == 532_482

@@ -25,3 +25,10 @@ def test_it_is_computed_in_the_dtype_of_the_weights_and_given_in_that_of_the_fea
 
 def test_a_pooling_without_prototypes_has_no_attributes():
     assert PooledFeatures(torch.zeros(1, 2), torch.ones(1, 1, 1)).attributes is None
+
+
+def test_autocast_leaves_the_sum_in_float32():
+    features, weights = torch.randn(2, 3, 4, 5), torch.rand(2, 20)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = weighted_sum(features, weights)
+    assert torch.equal(found, weighted_sum(features, weights)) and found.dtype == torch.float32

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmlnb.pooling.gates import MAX_STEPS, gates_of_mass
-from dmlnb.pooling.transport import partial_transport, token_scores
+from dmlnb.pooling.transport import SPREAD, partial_transport, token_scores
 
 
 def random_cost(*shape, seed=0, dtype=torch.float64):
@@ -252,6 +252,23 @@ def test_an_infinite_cost_forbids_a_pair():
     assert result.plan[0, 0, 3] == 0
     result.plan.square().sum().backward()
     assert cost.grad.isfinite().all() and cost.grad[0, 0, 3] == 0
+
+
+@pytest.mark.parametrize("spread", [0.98 * SPREAD, 1.02 * SPREAD])
+def test_exponents_taken_relative_to_one_number_or_to_that_of_each_token_give_the_same(spread):
+    cost = random_cost(4, 5, 30, dtype=torch.float32)
+    cost = ((cost - cost.min()) / (cost.max() - cost.min())).requires_grad_()  # from 0 to 1
+    found = partial_transport(cost, 0.4, spread)
+    wide_cost = cost.detach().double().requires_grad_()
+    exact = partial_transport(wide_cost, 0.4, spread)
+    log_softmax = torch.log_softmax(-spread * wide_cost, dim=1)
+    assert torch.allclose(exact.assignment, log_softmax.exp(), atol=1e-14)
+    for name in ("weights", "assignment", "plan"):
+        assert torch.allclose(getattr(found, name).double(), getattr(exact, name), rtol=2e-5, atol=1e-7), name
+    upstream = torch.randn(4, 5, 30)
+    (of_cost,) = torch.autograd.grad(found.plan, cost, upstream)
+    (expected,) = torch.autograd.grad(exact.plan, wide_cost, upstream.double())
+    assert torch.allclose(of_cost.double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_one_mass_for_each_image():
