@@ -99,7 +99,8 @@ def test_the_gradient_of_a_norm_at_zero_is_zero(dim):
 @pytest.mark.parametrize("dim", [1, 2])
 def test_clipping_gives_the_norms_after_it(dim):
     v = torch.randn(3, 4, 5, dtype=torch.float64)
-    v = (v * torch.tensor([0.1, 2.0, 0.0])[:, None, None]).requires_grad_()  # inside the ball, outside, at zero
+    v *= torch.tensor([0.1, 2.0, 0.0])[:, None, None]  # inside the ball, outside, at zero
+    v.requires_grad_()
     clipped, after = clip_with_norms(v, dim)
     assert torch.equal(clipped, clip_to_ball(v, dim)) and (after < 1).any() and (after == 1).any()
     assert torch.allclose(after, clipped.norm(dim=dim, keepdim=True), rtol=1e-14)

@@ -53,7 +53,7 @@ def test_of_katex_come_the_style_and_one_format_of_fonts(tmp_path):
 
 def test_the_table_names_what_a_method_needs():
     table = build_site.lift_table()
-    assert "| `pooling/pooled.py` | nothing else |" in table
+    assert "| `pooling/transport.py` | `_inputs.py` · `pooling/gates.py` |" in table
     assert "| `losses/distillation.py` | `_inputs.py` |" in table
 
 
