@@ -176,6 +176,10 @@ def cross_batch_loss(attempt: Any = None) -> Callable:
         _cross_batch_loss,
         [
             Property(
+                "where all scores are equal, the mean over the images is log C",
+                two | {"codes": torch.zeros(2, 1), "ridge": 1.0, "scale": 1.0},
+            ),
+            Property(
                 "each half is predicted with the fit of the *other* half: these two images get each other's code",
                 two | {"ridge": 1.0, "scale": 1.0},
             ),

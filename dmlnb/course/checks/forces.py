@@ -29,10 +29,13 @@ def supcon(attempt: Any = None) -> Callable:
                 "an anchor is not compared with itself: alone with its one positive it is not surprised",
                 _batch(two, [0, 0], 0.5),
             ),
-            Property("an anchor's positives are in its denominator too", _batch(four, [0, 0, 0, 1], 1.0)),
             Property(
-                "it is the mean over an anchor's positives, not their sum",
-                _batch(_similarities(6), [0, 0, 0, 1, 1, 1], 0.5),
+                "an anchor's positives are in its denominator too: in a batch of one class they still compete",
+                _batch(four, [0, 0, 0, 0], 1.0),
+                of=lambda loss: loss > 0.1,
+            ),
+            Property(
+                "it is the mean over an anchor's positives, not their sum", _batch(four, [0, 0, 0, 0], 1.0)
             ),
             Property(
                 "an anchor without a positive does not count", _batch(_similarities(5), [0, 0, 1, 1, 2], 0.5)
@@ -54,6 +57,8 @@ def batch_hard(attempt: Any = None) -> Callable:
     """
     line = lambda *places: (torch.tensor(places)[:, None] - torch.tensor(places)).abs()
     classes = torch.tensor([0, 0, 0, 1, 1, 1])
+    same = classes[:, None] == classes
+    within = torch.tensor([[0.0, 2.0, 3.0], [2.0, 0.0, 3.0], [3.0, 3.0, 0.0]])
     return check(
         attempt,
         _batch_hard,
@@ -62,16 +67,16 @@ def batch_hard(attempt: Any = None) -> Callable:
                 "one number", _pairs(line(0.0, 1.0, 5.0, 6.0), classes[[0, 1, 3, 4]], 0.2), only_shape=True
             ),
             Property(
-                "classes that are farther apart than wide cost nothing",
+                "classes that are farther apart than wide cost nothing: an anchor is not its own negative",
                 _pairs(line(0.0, 1.0, 5.0, 6.0), classes[[0, 1, 3, 4]], 0.2),
             ),
             Property(
                 "of the positives the farthest counts",
-                _pairs(line(0.0, 0.1, 3.0, 4.0, 4.1, 4.2), classes, 0.0),
+                _pairs(within.repeat(2, 2).where(same, 1.0), classes, 0.0),
             ),
             Property(
                 "of the negatives the nearest counts",
-                _pairs(line(0.0, 2.0, 2.0, 3.0, 9.0, 9.0), classes, 0.0),
+                _pairs(torch.where(same, 3 * (1 - torch.eye(6)), within.repeat(2, 2) + 1), classes, 0.0),
             ),
             Property(
                 "an anchor is not its own negative, and its own distance is no positive's",

@@ -44,7 +44,7 @@ def cut_off(attempt: Any = None) -> Callable:
     Taught in notebook 10.
     """
     scores = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5])
-    shuffled = torch.tensor([2, 4, 0, 3, 1])
+    shuffled = torch.tensor([3, 0, 1, 4, 2])
     late = torch.tensor([True, False, True, True, False])
     return check(
         attempt,

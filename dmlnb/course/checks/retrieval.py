@@ -85,6 +85,15 @@ def blockwise_recall(attempt: Any = None) -> Callable:
                 1.0,
             ),
             Property(
+                "neighbours are looked for among all images, not in the block alone (there none is a hit)",
+                {
+                    "embeddings": _on_circle([0, 90, 1, 91]),
+                    "labels": torch.tensor([0, 1, 0, 1]),
+                    "block": 2,
+                },
+                1.0,
+            ),
+            Property(
                 "no query finds itself, in the second block either (here no other is a hit)",
                 {
                     "embeddings": _on_circle([0, 10, 90, 100]),

@@ -1,10 +1,9 @@
 from statistics import NormalDist
 
-import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from dmlnb.course import checks
+from tests.course.checks.exercises import Exercises
 
 
 def quantile(share):
@@ -75,26 +74,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_a_right_answer_and_the_package(name, capsys):
-    assert getattr(checks, name)(RIGHT[name]) is RIGHT[name]
-    package = getattr(checks, name)()
-    assert capsys.readouterr().out == "right\nnot attempted yet\n"
-    assert getattr(checks, name)(package) is package
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_rejects_a_wrong_answer_and_names_the_property(case, capsys):
-    name, attempt, words = WRONG[case]
-    assert getattr(checks, name)(attempt) is not attempt
-    text = capsys.readouterr().out
-    assert text.startswith("wrong, because this does not hold: ") and words in text.split("\n")[0]
-
-
-def test_three_wrong_answers_at_least_for_each_exercise():
-    names = [name for name, _, _ in WRONG.values()]
-    assert all(names.count(name) >= 3 for name in RIGHT)
+class TestExercises(Exercises):
+    """The answers above."""
 
 
 # The right options of the predict questions are true.

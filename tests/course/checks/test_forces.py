@@ -1,7 +1,6 @@
-import pytest
 import torch
 
-from dmlnb.course import checks
+from tests.course.checks.exercises import Exercises
 
 
 def supcon(s, labels, temperature, itself=True, own=True, mean=True, alone=True):
@@ -59,66 +58,39 @@ def one_hot(s, own):
     return torch.eye(len(s))[own]
 
 
-CASES = {
-    "supcon": (
-        supcon,
-        {
-            "compared with itself": lambda *x: supcon(*x, itself=False),
-            "positives not in the denominator": lambda *x: supcon(*x, own=False),
-            "a sum over positives": lambda *x: supcon(*x, mean=False),
-            "lone anchors in the mean": lambda *x: supcon(*x, alone=False),
-        },
+RIGHT = {"supcon": supcon, "batch_hard": batch_hard, "remember": remember, "softmax_pulls": pulls}
+WRONG = {
+    "compared with itself": ("supcon", lambda *x: supcon(*x, itself=False), "not compared with itself"),
+    "positives not in the denominator": ("supcon", lambda *x: supcon(*x, own=False), "in its denominator"),
+    "a sum over positives": ("supcon", lambda *x: supcon(*x, mean=False), "not their sum"),
+    "lone anchors in the mean": ("supcon", lambda *x: supcon(*x, alone=False), "without a positive"),
+    "nearest positive": ("batch_hard", lambda *x: batch_hard(*x, far=min), "positives the farthest"),
+    "farthest negative": ("batch_hard", lambda *x: batch_hard(*x, near=max), "negatives the nearest"),
+    "mean of the negatives": ("batch_hard", lambda *x: batch_hard(*x, near=mean_of), "negatives the nearest"),
+    "its own negative": ("batch_hard", lambda *x: batch_hard(*x, itself=True), "not its own negative"),
+    "a mean over active anchors": (
+        "batch_hard",
+        lambda *x: batch_hard(*x, active=True),
+        "counts in the mean",
     ),
-    "batch_hard": (
-        batch_hard,
-        {
-            "nearest positive": lambda *x: batch_hard(*x, far=min),
-            "farthest negative": lambda *x: batch_hard(*x, near=max),
-            "mean of the negatives": lambda *x: batch_hard(*x, near=mean_of),
-            "its own negative": lambda *x: batch_hard(*x, itself=True),
-            "a mean over active anchors": lambda *x: batch_hard(*x, active=True),
-        },
+    "always at the beginning": ("remember", lambda m, n, b: remember(m, 0, b), "the next batch"),
+    "no wrapping": ("remember", without_wrapping, "goes on at the beginning"),
+    "shifts all rows": ("remember", lambda m, n, b: torch.cat([m[len(b) :], b]), "to the first rows"),
+    "turned round": ("remember", lambda m, n, b: remember(m, n, b.flip(0)), "to the first rows"),
+    "the gradient, not minus it": ("softmax_pulls", lambda s, own, t: -pulls(s, own, t), "1 minus its share"),
+    "without 1 / T": ("softmax_pulls", lambda s, own, t: t * pulls(s, own, t), "carry 1 / T"),
+    "the own proxy pulls with 1": (
+        "softmax_pulls",
+        lambda s, own, t: pulls(s, own, t).where(one_hot(s, own) == 0, 1 / t),
+        "1 minus its share",
     ),
-    "remember": (
-        remember,
-        {
-            "always at the beginning": lambda m, n, b: remember(m, 0, b),
-            "no wrapping": without_wrapping,
-            "shifts all rows": lambda m, n, b: torch.cat([m[len(b) :], b]),
-            "turned round": lambda m, n, b: remember(m, n, b.flip(0)),
-        },
-    ),
-    "softmax_pulls": (
-        pulls,
-        {
-            "the gradient, not minus it": lambda s, own, t: -pulls(s, own, t),
-            "without 1 / T": lambda s, own, t: t * pulls(s, own, t),
-            "the own proxy pulls with 1": lambda s, own, t: pulls(s, own, t).where(
-                one_hot(s, own) == 0, 1 / t
-            ),
-            "every other pushes alike": lambda s, own, t: (
-                (one_hot(s, own) - 1 / len(s)) * pulls(s, own, t)[own] / (1 - 1 / len(s))
-            ),
-        },
+    "every other pushes alike": (
+        "softmax_pulls",
+        lambda s, own, t: (one_hot(s, own) - 1 / len(s)) * pulls(s, own, t)[own] / (1 - 1 / len(s)),
+        "pushes harder than a far one",
     ),
 }
-WRONG = [(name, wrong) for name, (_, wrongs) in CASES.items() for wrong in wrongs]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_an_independent_answer_is_right(name, capsys):
-    answer = CASES[name][0]
-    assert getattr(checks, name)(answer) is answer
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("name, wrong", WRONG)
-def test_a_wrong_answer_is_told_why(name, wrong, capsys):
-    answer = CASES[name][1][wrong]
-    assert getattr(checks, name)(answer) is not answer
-    assert capsys.readouterr().out.startswith("wrong, because this does not hold: ")
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_without_an_answer_the_package_s_function_comes_back(name, capsys):
-    assert callable(getattr(checks, name)(None)) and capsys.readouterr().out == "not attempted yet\n"
+class TestExercises(Exercises):
+    """The answers above."""

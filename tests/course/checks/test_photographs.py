@@ -1,7 +1,6 @@
-import pytest
 import torch
 
-from dmlnb.course import checks
+from tests.course.checks.exercises import Exercises
 
 
 def held_out(labels, share):
@@ -68,28 +67,17 @@ def coverage(scores, correct, precision):
 
 RIGHT = {"held_out": held_out, "cut_off": cut_off}
 WRONG = {
-    "held_out": (rows_not_classes, first_classes, by_their_number, until_the_share_of_rows),
-    "cut_off": (lowest_right, stops_at_the_first_dip, parts_equal_scores, trusts_the_order, coverage),
+    "rows, not classes": ("held_out", rows_not_classes, "all rows of a class"),
+    "the first": ("held_out", first_classes, "the last classes"),
+    "by their number": ("held_out", by_their_number, "whatever their numbers"),
+    "share of rows": ("held_out", until_the_share_of_rows, "however many rows"),
+    "lowest right": ("cut_off", lowest_right, "this good or better"),
+    "first dip": ("cut_off", stops_at_the_first_dip, "dip and come back"),
+    "equal scores parted": ("cut_off", parts_equal_scores, "equal scores"),
+    "in the order given": ("cut_off", trusts_the_order, "in any order"),
+    "coverage": ("cut_off", coverage, "all answers right"),
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answers_are_right(name, capsys):
-    assert getattr(checks, name)(RIGHT[name]) is RIGHT[name]
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("name, attempt", [(n, a) for n, wrong in WRONG.items() for a in wrong])
-def test_wrong_answers_are_told_what_fails(name, attempt, capsys):
-    assert getattr(checks, name)(attempt) is not attempt
-    assert capsys.readouterr().out.startswith("wrong, because")
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_not_attempted_and_hands_back_the_package(name, capsys):
-    function = getattr(checks, name)(lambda *_: ...)
-    assert capsys.readouterr().out == "not attempted yet\n"
-    if name == "held_out":
-        assert function(torch.tensor([0, 1, 1]), 0.5).tolist() == [False, True, True]
-    else:
-        assert function(torch.tensor([0.5, 0.25]), torch.tensor([True, False]), 1.0) == 0.5
+class TestExercises(Exercises):
+    """The answers above."""

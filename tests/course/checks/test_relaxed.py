@@ -5,6 +5,7 @@ from dmlnb.course import checks
 from dmlnb.course.toys import pair_slope
 from dmlnb.losses import RelaxedContrastiveLoss, relative_distances, relaxed_contrastive_loss, relaxed_labels
 from dmlnb.losses import relaxed_labels as package_labels
+from tests.course.checks.exercises import Exercises
 
 EPS = 1e-12
 
@@ -107,41 +108,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_a_right_answer_and_returns_it(name, capsys):
-    assert getattr(checks, name)(RIGHT[name]) is RIGHT[name]
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_the_package(name, capsys):
-    package = getattr(checks, name)()
-    assert capsys.readouterr().out == "not attempted yet\n"
-    assert getattr(checks, name)(package) is package
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_rejects_a_wrong_answer_and_names_the_property(case, capsys):
-    name, attempt, words = WRONG[case]
-    returned = getattr(checks, name)(attempt)
-    text = capsys.readouterr().out
-    assert text.startswith("wrong, because this does not hold: ")
-    assert words in text.split("\n")[0]
-    assert callable(returned) and returned is not attempt
-
-
-def test_three_wrong_answers_at_least_for_each_exercise():
-    names = [name for name, _, _ in WRONG.values()]
-    assert all(names.count(name) >= 3 for name in RIGHT)
-
-
-@pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("blank", [None, ..., NotImplemented])
-def test_not_attempted_yet(name, blank, capsys):
-    for attempt in (blank, lambda *inputs: blank):
-        assert callable(getattr(checks, name)(attempt))
-        assert capsys.readouterr().out == "not attempted yet\n"
+class TestExercises(Exercises):
+    """The answers above."""
 
 
 def test_an_attempt_that_breaks_the_graph_is_only_wrong(capsys):

@@ -1,10 +1,9 @@
-import pytest
 import torch
 from torch.nn.functional import cross_entropy, relu
 
-from dmlnb.course import checks
 from dmlnb.losses import class_template_loss
 from dmlnb.models import TemplateBlock
+from tests.course.checks.exercises import Exercises
 
 
 def standardise(a, dim=0):
@@ -133,33 +132,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_a_right_answer_and_returns_it(name, capsys):
-    assert getattr(checks, name)(RIGHT[name]) is RIGHT[name]
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_accepts_the_package_and_blank_answers(name, capsys):
-    package = getattr(checks, name)(lambda *inputs: ...)
-    assert capsys.readouterr().out == "not attempted yet\n"
-    assert getattr(checks, name)(package) is package
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_rejects_a_wrong_answer_and_names_the_property(case, capsys):
-    name, attempt, words = WRONG[case]
-    returned = getattr(checks, name)(attempt)
-    text = capsys.readouterr().out
-    assert text.startswith("wrong, because this does not hold: "), text
-    assert words in text.split("\n")[0]
-    assert returned is not attempt
-
-
-def test_three_wrong_answers_at_least_for_each_exercise():
-    names = [name for name, _, _ in WRONG.values()]
-    assert all(names.count(name) >= 3 for name in RIGHT)
+class TestExercises(Exercises):
+    """The answers above."""
 
 
 # The right options of the questions are true.

@@ -1,8 +1,7 @@
-import pytest
 import torch
 from torch import sigmoid
 
-from dmlnb.course import checks
+from tests.course.checks.exercises import Exercises
 
 
 def bisect(scores, mass):
@@ -74,25 +73,8 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("exercise", RIGHT)
-def test_the_reference_is_right(exercise, capsys):
-    assert getattr(checks, exercise)(RIGHT[exercise]) is RIGHT[exercise]
-    assert capsys.readouterr().out == "right\n"
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_answers_are_named(name, capsys):
-    exercise, answer, words = WRONG[name]
-    given_back = getattr(checks, exercise)(answer)
-    said = capsys.readouterr().out
-    assert said.startswith("wrong, because") and words in said
-    assert given_back is not answer
-
-
-@pytest.mark.parametrize("exercise", RIGHT)
-def test_blank_is_not_attempted(exercise, capsys):
-    function = getattr(checks, exercise)(None)
-    assert capsys.readouterr().out == "not attempted yet\n" and callable(function)
+class TestExercises(Exercises):
+    """The answers above."""
 
 
 def test_the_gradient_that_is_checked_is_that_of_the_implicit_equation():
