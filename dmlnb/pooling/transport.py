@@ -13,7 +13,7 @@ from torch import Tensor
 from dmlnb._inputs import is_real, require_floats, require_not_negative, traced, wide
 from dmlnb.pooling.gates import as_mass, gates_of_mass
 
-SPREAD = 60.0  # exponents that lie closer are all taken relative to one number: e^-60 is far from underflow
+SPREAD = 30.0  # exponents that lie closer are all taken relative to one number; gradients hold e^60, far from overflow
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, T
 def _largest(exponents: Tensor) -> Tensor:
     """What to take out of the exponents (B, m, n): it cancels in assignment and scores, so it needs no gradient.
 
-    The largest of all, (1, 1, 1), where that leaves no exponential near underflow; otherwise that of each token,
-    (B, 1, n), which takes longer to find.
+    The largest of all, (1, 1, 1), where all lie close to it; otherwise that of each token, (B, 1, n), which takes longer
+    to find.
     """
     if not traced():
         low, high = exponents.aminmax()

@@ -1,3 +1,4 @@
+import copy
 import io
 import math
 
@@ -322,3 +323,19 @@ def test_wrong_arguments_are_refused(arguments, message):
 def test_wrong_rows_for_prototypes_are_refused(rows):
     with pytest.raises(ValueError, match=r"rows: expected finite (\(N, 4\) with N >= 6|numbers)"):
         GeneralizedSumPooling(4, 3).init_prototypes(rows)
+
+
+@pytest.mark.parametrize("sharpness", [14, 24, 29, 31, 45, 61, 200])  # on both sides of where the shift changes
+@pytest.mark.parametrize("make", [GeneralizedSumPooling, AttentionPooling])
+def test_an_image_far_from_all_prototypes_has_a_right_gradient(make, sharpness):
+    pool = make(64, 4, sharpness=sharpness)
+    with torch.no_grad():
+        pool.prototypes.abs_().mul_(0.99)  # inside the ball
+        maps = torch.zeros(3, 64, 2, 2)  # one image near the prototypes, one blank, one opposite
+        maps[0] = pool.prototypes.T.view(64, 2, 2) + random_maps(64, 2, 2) / 100
+        maps[2] = -maps[0]
+    exact = copy.deepcopy(pool).double()
+    for layer, given in ((pool, maps), (exact, maps.double())):
+        (65536 * layer.pool(given).attributes.square().sum()).backward()  # as with a scaler of gradients
+    expected = exact.prototypes.grad
+    assert (pool.prototypes.grad - expected).abs().max() < 0.01 * expected.abs().max()
