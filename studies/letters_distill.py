@@ -2,7 +2,7 @@
 
     python -m studies.letters_distill information   # a minute: how much the decision targets say, before any training
     python -m studies.letters_distill search        # about 25 minutes on one core
-    python -m studies.letters_distill               # about 2 hours on one core; writes the results
+    python -m studies.letters_distill               # about 3 hours on one core; writes the results
     python -m studies.letters_distill so far        # writes the seeds that are there
 
 Teacher and student classify Cyrillic letters in clutter; the teacher has a dozen times as many parameters, and saw the
@@ -47,7 +47,7 @@ FEWER = {
     "two layers, last supervised": Arm(CODES, 1.0, BOTH, (LAST,), like="letKD-1"),
     "letKD-2": Arm(CODES, 1.0, BOTH, BOTH, like="letKD-1"),
 }
-DOUBLED = [arm + TWICE for arm in (*MANY, "one layer, no supervision")]
+DOUBLED = [arm + TWICE for arm in (*MANY, *CONTROLS, *FEWER)]
 SEEDS = {range(25): [*MANY], range(10): [*CONTROLS], range(5): [*FEWER, *DOUBLED]}
 KINDS = ("background", "clutter", "letter")  # what a region holds, by its number in `Letters.content`
 

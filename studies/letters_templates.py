@@ -1,7 +1,7 @@
 """Templates taught by labels, on letters: classifying new renderings of known letters, at several weights of the loss.
 
     python -m studies.letters_templates search    # about 25 minutes on one core
-    python -m studies.letters_templates           # about 90 minutes; writes dmlnb/course/results/letters_templates.json
+    python -m studies.letters_templates           # about 3 hours; writes dmlnb/course/results/letters_templates.json
 
 A small residual classifier of Cyrillic letters in clutter learns alone, or with a template block of one template per
 letter: behind its last stage, as on photographs, or inside, before the last stage, where the paper has it. The weight λ
@@ -35,7 +35,7 @@ ARMS |= {f"cosine, pooled, λ {w}": (BEHIND, "pooled", w, True) for w in (0.0, 0
 ARMS |= {f"cosine, best, λ {w}": (BEHIND, "best", w, True) for w in (0.1, 1.0)}
 ARMS |= {"inner product, best, λ 0.1": (BEHIND, "best", 0.1, False)}
 ARMS |= {f"inside, cosine, pooled, λ {w}": (INSIDE, "pooled", w, True) for w in (0.0, 0.1, 1.0)}
-DOUBLED = [f"{arm}, doubled budget" for arm in ("no block", "cosine, pooled, λ 0.1", "cosine, pooled, λ 1.0")]
+DOUBLED = [f"{arm}, doubled budget" for arm in ARMS]
 
 
 @lru_cache
