@@ -127,8 +127,8 @@ def kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, T
 def _largest(exponents: Tensor) -> Tensor:
     """What to take out of the exponents (B, m, n): it cancels in assignment and scores, so it needs no gradient.
 
-    The largest of all, (1, 1, 1), where all lie close to it; otherwise that of each token, (B, 1, n), which takes longer
-    to find.
+    The largest of all, (1, 1, 1), where all lie close to it; otherwise that of each token, (B, 1, n), which takes
+    longer to find.
     """
     if not traced():
         low, high = exponents.aminmax()

@@ -49,6 +49,24 @@ def loss_module(loss: Callable | None, net: nn.Module) -> nn.Module | None:
     return nn.ModuleList([*modules, *([nn.ParameterList(bare)] if bare else [])]) if modules or bare else None
 
 
+def only_used(loss: nn.Module | None, net: nn.Module) -> list[nn.Module]:
+    """What stands in evaluation mode inside a loss that is in training mode, the network's own parts aside.
+
+    Such a part, a frozen teacher say, is used as it is: it keeps its mode and its parameters.
+    """
+    if loss is None or not loss.training:  # as a whole it was only left so by an evaluation
+        return []
+    own = {id(part) for part in net.modules()}
+    return [part for part in loss.modules() if not part.training and id(part) not in own]
+
+
+def learned_parameters(loss: nn.Module | None, net: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a loss that are trained beside the network's: not frozen, and of no part that is only used."""
+    held = [*net.parameters()] + [p for part in only_used(loss, net) for p in part.parameters()]
+    left_out = {id(p) for p in held}
+    return [p for p in (loss.parameters() if loss else ()) if p.requires_grad and id(p) not in left_out]
+
+
 def require_all_trained(value: Tensor, optimizer: torch.optim.Optimizer) -> None:
     """Raise ValueError if a loss's value is no scalar, or depends on a tensor that wants a gradient but is not trained.
 

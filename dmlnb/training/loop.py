@@ -23,7 +23,7 @@ from dmlnb.data import to_float
 from dmlnb.data.loading import Images, load_batches
 from dmlnb.training import distributed
 from dmlnb.training.checkpoints import put_back, read_checkpoint, restore, save_checkpoint, snapshot
-from dmlnb.training.held import loss_module, require_all_trained
+from dmlnb.training.held import loss_module, only_used, require_all_trained
 from dmlnb.training.optimizer import hold_then_linear, make_optimizer
 from dmlnb.training.requirements import require_data, require_numbers, require_settings
 from dmlnb.training.stamps import describe_run
@@ -133,6 +133,7 @@ def train(
         augment = default_augment if isinstance(images, Tensor) else None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     learned = loss_module(loss, net)  # what of the loss is trained and saved
+    used = only_used(learned, net)
     optimizer = make_optimizer(
         net,
         learned,
@@ -173,7 +174,7 @@ def train(
         restore(saved, net, learned, optimizer)
         history, best = saved.history, saved.best or None
     distributed.share_state(net, learned)
-    _training_mode(net, loss, freeze_batchnorm)
+    _training_mode(net, loss, used, freeze_batchnorm)
     dtype = a_weight(net).dtype
     todo = range(len(history), last)
     part = (0, 1) if augment else (rank, size)  # what transforms a whole batch needs all of it
@@ -222,7 +223,7 @@ def train(
                 found = require_numbers(validate(net), keep_best, renew)
                 entry |= on_rank_0(partial(dict, found))
                 distributed.share_state(net, learned)
-                _training_mode(net, loss, freeze_batchnorm)
+                _training_mode(net, loss, used, freeze_batchnorm)
                 if renew is not None and entry[renew]:
                     optimizer.state.clear()
                 if keep_best is not None:
@@ -243,10 +244,12 @@ def train(
     return history
 
 
-def _training_mode(net: nn.Module, loss: object, freeze_batchnorm: bool) -> None:
+def _training_mode(net: nn.Module, loss: object, used: list[nn.Module], freeze_batchnorm: bool) -> None:
     net.train()
     if isinstance(loss, nn.Module):
         loss.train()
+    for part in used:
+        part.training = False  # each of them alone: `eval` would reach what it holds of the network
     if freeze_batchnorm:
         for layer in net.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):

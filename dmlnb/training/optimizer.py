@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dmlnb._inputs import as_int, require_not_negative
-from dmlnb.training.held import loss_module
+from dmlnb.training.held import learned_parameters, loss_module
 
 
 def hold_then_linear(step: int, steps: int, decay: float = 0.35, *, warmup: int = 0) -> float:
@@ -23,7 +23,7 @@ def hold_then_linear(step: int, steps: int, decay: float = 0.35, *, warmup: int 
         warmup: W steps; 0 for none.
 
     Returns:
-        r(t) in 0 .. 1.
+        r(t) in 0 .. 1; 0 from step T on.
 
     Raises:
         ValueError: for numbers out of range.
@@ -31,7 +31,7 @@ def hold_then_linear(step: int, steps: int, decay: float = 0.35, *, warmup: int 
     step, steps = as_int(step, "step", least=0), as_int(steps, "steps")
     warmup = as_int(warmup, "warmup", least=0)
     require_not_negative(decay=decay)
-    return min(1.0, (steps - step) / max(decay * steps, 1e-12)) * min(1.0, (step + 1) / max(warmup, 1))
+    return min(1.0, max(0, steps - step) / max(decay * steps, 1e-12)) * min(1.0, (step + 1) / max(warmup, 1))
 
 
 def cosine(step: int, steps: int) -> float:
@@ -107,9 +107,7 @@ def make_optimizer(
         base = {"base_lr": learning_rate * factor}
         groups.append({"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, **base})
         groups.append({"params": [p for p in own if p.ndim <= 1], "weight_decay": 0.0, **base})
-    module, inside = loss_module(loss, net), {id(p) for p in net.parameters()}
-    brought = [] if module is None else module.parameters()
-    proxies = [p for p in brought if p.requires_grad and id(p) not in inside]
+    proxies = learned_parameters(loss_module(loss, net), net)
     groups.append({"params": proxies, "weight_decay": 0.0, "base_lr": learning_rate * proxy_factor})
     groups = [group for group in groups if group["params"]]
     if not groups:

@@ -1,5 +1,6 @@
 """A loss is trained however it is handed over."""
 
+import copy
 import functools
 
 import pytest
@@ -11,7 +12,7 @@ from dmlnb.losses import ProxyAnchorLoss, contrastive_loss
 from dmlnb.models import Beside, EmbeddingNet, small_resnet
 from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import load_checkpoint, make_optimizer, modules_of, train
-from dmlnb.training.held import loss_module
+from dmlnb.training.held import learned_parameters, loss_module, only_used
 
 GLOBAL = ProxyAnchorLoss(4, 6)
 source = nn.Linear(1, 1)  # bears the name of an attribute of readings
@@ -164,6 +165,47 @@ def test_networks_that_the_loss_only_uses_stay_as_they_are(data):
     run(net, loss, data)
     now = (*frozen.parameters(), *looking.state_dict().values())
     assert not looking.training and all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
+
+
+class Taught(nn.Module):
+    """A loss with a proxy that learns and a teacher that is only used."""
+
+    def __init__(self, teacher, net=None):
+        super().__init__()
+        self.teacher, self.net, self.proxies = teacher, net, ProxyAnchorLoss(4, 6)
+
+    def forward(self, e, y):
+        with torch.no_grad():
+            target = self.teacher(e)
+        return self.proxies(e, y) + (e - target).square().mean()
+
+
+def test_a_part_in_evaluation_mode_of_a_loss_that_is_a_module_stays_as_it_is(data):
+    net, teacher = make(), nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6)).eval()
+    loss = Taught(teacher, net.eval())
+    before, proxies = copy.deepcopy(teacher.state_dict()), loss.proxies.proxies.detach().clone()
+    run(net, loss, data)
+    assert not any(part.training for part in teacher.modules())
+    assert all(part.training for part in (*net.modules(), loss, loss.proxies))
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), teacher.state_dict().values(), strict=True))
+    assert not torch.equal(loss.proxies.proxies, proxies)
+    assert {*map(id, learned_parameters(loss, net))} == {id(loss.proxies.proxies)}
+
+
+def test_a_loss_that_an_evaluation_left_in_its_mode_is_trained_whole(data):
+    net, loss = make(), Taught(nn.Linear(6, 6).requires_grad_(False)).eval()
+    assert only_used(loss, net) == [] and len(learned_parameters(loss, net)) == 1
+    run(net, loss, data)
+    assert all(part.training for part in loss.modules())
+
+
+def test_a_part_in_evaluation_mode_that_gets_a_gradient_is_refused(data):
+    class Wrong(Taught):
+        def forward(self, e, y):
+            return self.proxies(e, y) + self.teacher(e).square().mean()
+
+    with pytest.raises(ValueError, match=r"wants a gradient but would not be trained"):
+        run(make(), Wrong(nn.Linear(6, 6).eval()), data)
 
 
 def test_the_shell_around_the_network_is_not_trained_twice(data):

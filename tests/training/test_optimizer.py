@@ -7,7 +7,7 @@ from tests.training.small import STEPS, make, run, same
 
 def test_schedule_holds_then_falls_linearly():
     factors = [hold_then_linear(t, 100) for t in range(101)]
-    assert factors[:66] == [1.0] * 66 and factors[100] == 0.0
+    assert factors[:66] == [1.0] * 66 and factors[100] == hold_then_linear(110, 100) == 0.0
     assert factors[80] == pytest.approx(20 / 35)
     assert all(a >= b for a, b in zip(factors, factors[1:], strict=False))
 
