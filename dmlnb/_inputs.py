@@ -203,3 +203,8 @@ def require_reading(reading: object, *parts: str) -> None:
 def traced() -> bool:
     """Whether torch compiles, exports or transforms (`torch.func`) the program: then no value can be looked at."""
     return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+
+
+def exporting() -> bool:
+    """Whether torch exports the program (before 2.7, which cannot tell, or compiles it)."""
+    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()

@@ -156,7 +156,7 @@ def gather(
         write(source / "docs" / f"{name}.md", ready(read(f"docs/{name}.md"), f"docs/{name}.md"))
     write(
         source / "docs" / "lift.md",
-        ready(read("docs/lift.md"), "docs/lift.md").replace("%% lift %%", lift_table(root)),
+        ready(read("docs/lift.md"), "docs/lift.md").replace("<!-- lift -->", lift_table(root)),
     )
 
     where = {number: f"../notebooks/{name}.ipynb" for number, name in by_number.items()}

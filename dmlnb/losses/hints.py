@@ -85,8 +85,10 @@ class AttentionTransferLoss(nn.Module):
 def attention_map(features: Tensor) -> Tensor:
     """Energy of each place, as a unit vector: `(B, C, H, W) -> (B, H W)`; zeros stay zeros."""
     features = features.to(wide(features)).flatten(2)  # (B, C, H W)
-    size = features.detach().abs().amax(dim=(1, 2), keepdim=True)  # of each image: squares must not overflow
-    features = features / torch.where(size > 1e8, size, torch.ones_like(size))
+    size = (
+        features.detach().abs().amax(dim=(1, 2), keepdim=True)
+    )  # of each image: squares neither overflow nor vanish
+    features = features / torch.where(size > 0, size, torch.ones_like(size))
     return nn.functional.normalize(features.square().mean(dim=1), dim=1)
 
 

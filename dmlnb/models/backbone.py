@@ -3,6 +3,7 @@
 import copy
 import types
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -35,12 +36,12 @@ def _coloured(images: Tensor) -> Tensor:
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
-def make_backbone(name: str, layers: OrderedDict[str, nn.Module], size: int | tuple[int, int]) -> Backbone:
+def make_backbone(name: str, layers: OrderedDict[str, nn.Module], size: int | Sequence[int]) -> Backbone:
     """Layers as a backbone; each is told how many channels it gives, by a pass without numbers."""
     backbone = Backbone(layers)
     backbone.name = name
     probe = copy.deepcopy(backbone).to("meta").eval()
-    x = torch.zeros(1, 3, *(size if isinstance(size, tuple) else (size, size)), device="meta")
+    x = torch.zeros(1, 3, *((size, size) if isinstance(size, int) else size), device="meta")
     with torch.no_grad():
         for layer, twin in zip(backbone, probe, strict=True):
             x = twin(x)

@@ -10,7 +10,7 @@ class CachedBackbone(nn.Module):
 
         net = EmbeddingNet(CachedBackbone(maps.shape[1]), GeneralizedSumPooling(64), 64, project="before")
         train(net, loss, maps, labels, batches, augment=None)
-        net.backbone = backbone                     # from now on it takes images
+        net.backbone = backbone.to(net.linear.weight.device)  # from now on it takes images
 
     Args:
         channels: C of the maps.

@@ -26,11 +26,14 @@ def export_onnx(
 
     Raises:
         ImportError: without the packages onnx and onnxscript.
-        ValueError: for a size or a number of channels that is not positive, or a folder as `path`.
+        ValueError: for a size or a number of channels that is not positive, a folder as `path`, or a pooling that is
+            still warming up.
     """
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width, channels) < 1:
         raise ValueError(f"size, channels: expected positive numbers, got {size} and {channels}")
+    if not all(getattr(part, "ready", True) for part in net.modules()):
+        raise ValueError("net: expected a pooling with prototypes, got one that is still warming up")
     try:
         import onnxscript  # noqa: F401  torch needs it
     except ImportError:

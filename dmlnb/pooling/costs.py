@@ -41,10 +41,12 @@ def prototype_costs(features: Tensor, prototypes: Tensor) -> Tensor:
         centres, centre_norms = clip_with_norms(prototypes.to(dtype))  # (m, d), (m, 1)
         if not traced():
             norms = centre_norms.square() + token_norms.square()  # (B, m, n)
-            squares = torch.baddbmm(norms, (-2 * centres).expand(len(tokens), -1, -1), tokens)  # (B, m, n)
+            squares = torch.baddbmm(
+                norms, (-2 * centres).expand(tokens.shape[0], -1, -1), tokens
+            )  # (B, m, n)
             nearest = squares.detach().amin().item()
             if math.isnan(nearest):
                 raise ValueError("features, prototypes: expected finite numbers, got NaN or infinity")
             if nearest > 1000 * torch.finfo(dtype).eps:  # 1e-4 in float32: then distances are right to 1e-5
                 return squares.sqrt()
-        return pairwise_distances(centres.expand(len(tokens), -1, -1), tokens.transpose(1, 2))
+        return pairwise_distances(centres.expand(tokens.shape[0], -1, -1), tokens.transpose(1, 2))

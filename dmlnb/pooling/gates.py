@@ -60,7 +60,7 @@ def as_mass(mass: float | Tensor, scores: Tensor) -> Tensor:
         raise TypeError(f"mass: expected a number or a tensor, got {type(mass).__name__}")
     if not inside:
         raise ValueError(f"mass: expected a share in (0, 1], got {mass.tolist()}")
-    return mass.to(device=scores.device, dtype=widest(scores)).expand(len(scores))
+    return mass.to(device=scores.device, dtype=widest(scores)).expand(scores.shape[0])
 
 
 class _Gates(torch.autograd.Function):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dmlnb._inputs import (
     as_int,
+    exporting,
     is_real,
     require_floats,
     require_map,
@@ -39,7 +40,8 @@ class GeneralizedSumPooling(nn.Module):
     Prototypes start as random unit vectors, which weigh almost evenly, and are learned. To start from data,
     call `init_prototypes` with feature vectors, or let the layer do it: with `memory_size > 0` it pools by
     average (attributes zero) until that many training images have gone by, then picks prototypes among their
-    pooled features. They are written into the same parameter: an optimiser made before keeps them.
+    pooled features. They are written into the same parameter: an optimiser made before keeps them. An exported layer
+    has no warm-up: export it afterwards.
 
     Args:
         dim: size d of the features.
@@ -158,7 +160,7 @@ class GeneralizedSumPooling(nn.Module):
     def _warming_up(self, features: Tensor) -> bool:
         """Whether this batch is pooled by average; remembers it if so, in training. All ranks remember those of all."""
         require_map(features, self.prototypes.shape[1])
-        if len(self.memory) == 0 or bool(self.ready):
+        if len(self.memory) == 0 or exporting() or bool(self.ready):
             return False
         if self.training:
             start = int(self.filled)

@@ -69,8 +69,9 @@ def choose_threshold(
     require_positive(precision=precision)
     if precision > 1:
         raise ValueError(f"precision: expected a share in (0, 1], got {precision}")
+    scores = scores.astype(np.float64)  # unsigned integers have no negative
     order = np.argsort(-scores if metric == "cosine" else scores, kind="stable")
-    scores, correct = scores[order].astype(np.float64), correct[order]  # the best first
+    scores, correct = scores[order], correct[order]  # the best first
     share = np.cumsum(correct) / np.arange(1, len(scores) + 1)  # precision of the first 1, 2, ... answers
     possible = np.append(scores[1:] != scores[:-1], True)  # a cut must not part equal scores
     reached = np.flatnonzero(possible & (share >= precision))
@@ -79,4 +80,4 @@ def choose_threshold(
             f"precision: expected at most {share[possible].max():.4f}, which these scores reach, got {precision}"
         )
     last = reached[-1]
-    return Threshold(float(scores[last]), float(share[last]), (last + 1) / len(scores))
+    return Threshold(float(scores[last]), float(share[last]), float((last + 1) / len(scores)))

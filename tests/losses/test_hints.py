@@ -96,3 +96,10 @@ def test_bad_input_is_named():
                 loss(targets, sources)
     with pytest.raises(ValueError, match="channels"):
         FitNetLoss((2,), (4,)).double()(maps(3), maps(4))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-9, 1.0, 1e20])
+def test_an_attention_map_has_unit_length_whatever_the_size(size):
+    features = torch.rand(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(attention_map(size * features), attention_map(features), atol=1e-6)
+    assert attention_map(size * features).norm(dim=1).tolist() == pytest.approx([1, 1])

@@ -10,6 +10,7 @@ from dmlnb.pooling import PooledFeatures, prototype_costs
 from dmlnb.pooling.attention import AttentionPooling
 from dmlnb.pooling.gsp import GeneralizedSumPooling
 from dmlnb.pooling.transport import partial_transport
+from tests.every import exports_all
 
 
 def random_maps(*shape, seed=0, dtype=torch.float32):
@@ -325,7 +326,9 @@ def test_wrong_rows_for_prototypes_are_refused(rows):
         GeneralizedSumPooling(4, 3).init_prototypes(rows)
 
 
-@pytest.mark.parametrize("sharpness", [14, 24, 29, 31, 45, 61, 200])  # on both sides of where the shift changes
+@pytest.mark.parametrize(
+    "sharpness", [14, 24, 29, 31, 45, 61, 200]
+)  # on both sides of where the shift changes
 @pytest.mark.parametrize("make", [GeneralizedSumPooling, AttentionPooling])
 def test_an_image_far_from_all_prototypes_has_a_right_gradient(make, sharpness):
     pool = make(64, 4, sharpness=sharpness)
@@ -339,3 +342,16 @@ def test_an_image_far_from_all_prototypes_has_a_right_gradient(make, sharpness):
         (65536 * layer.pool(given).attributes.square().sum()).backward()  # as with a scaler of gradients
     expected = exact.prototypes.grad
     assert (pool.prototypes.grad - expected).abs().max() < 0.01 * expected.abs().max()
+
+
+@exports_all
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("make", [GeneralizedSumPooling, AttentionPooling])
+def test_it_exports_for_any_number_of_images(make, strict):
+    pool = make(8, 4, memory_size=8) if make is GeneralizedSumPooling else make(8, 4)
+    if make is GeneralizedSumPooling:
+        pool.init_prototypes(torch.randn(8, 8))  # the warm-up is over
+    batch = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(pool.eval(), (torch.rand(3, 8, 5, 5),), dynamic_shapes=batch, strict=strict)
+    images = torch.rand(5, 8, 5, 5)
+    assert torch.allclose(program.module()(images), pool(images), atol=1e-5)

@@ -58,3 +58,10 @@ def test_bad_input_is_named(arguments, message):
         choose_threshold(*arguments)
     with pytest.raises(ValueError, match="metric"):
         choose_threshold([1.0], [True], metric="dot")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int64, np.float32])
+def test_a_score_of_zero_is_the_lowest_in_any_dtype(dtype):
+    scores, correct = np.array([0, 200, 150, 100], dtype), np.array([False, True, True, True])
+    assert choose_threshold(scores, correct, 0.9) == (100.0, 1.0, 0.75)
+    assert all(type(number) is float for number in choose_threshold(scores, correct, 0.7))
