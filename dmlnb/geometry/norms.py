@@ -13,7 +13,7 @@ def clip_to_ball(v: Tensor, dim: int = -1) -> Tensor:
     \\lVert v \\rVert$ outside. Unlike $v / \\lVert v \\rVert$ it is 1-Lipschitz and harmless at zero.
 
     Args:
-        v: any shape, floating point; norms of float16 and bfloat16 are computed in float32.
+        v: one axis or more, floating point; norms of float16 and bfloat16 are computed in float32.
         dim: the axis that holds the coordinates.
 
     Returns:
@@ -65,7 +65,9 @@ def _divided(v: Tensor, dim: int, above: float, tiny: float) -> tuple[Tensor, Te
     And the norms before that, at least float32.
     """
     rows = v.to(wide(v))
-    if rows.numel() and not traced():
+    if not rows.numel():
+        return v, rows.sum(dim=dim, keepdim=True)
+    if not traced():
         divided, norm = _Divided.apply(rows, dim, above)
         low, high = (bound.item() for bound in norm.detach().aminmax())
         if tiny <= low and high <= 1e15:

@@ -117,3 +117,12 @@ def test_norms_after_clipping_whatever_the_size(scale):
     clipped, after = clip_with_norms(torch.tensor([[3.0, 4.0]]) * scale)
     assert torch.allclose(after, clipped.norm(dim=1, keepdim=True).clamp(max=1), rtol=1e-6)
     assert after.item() == pytest.approx(min(1, 5 * scale), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3)])
+def test_nothing_stays_nothing(shape):
+    v = torch.zeros(shape, requires_grad=True)
+    for found in (clip_to_ball(v), normalize(v)):
+        assert found.shape == v.shape
+        found.sum().backward()
+    assert clip_with_norms(v)[1].shape == (*shape[:-1], 1) and not clip_with_norms(v)[1].any()
