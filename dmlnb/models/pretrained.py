@@ -3,7 +3,10 @@
     backbone = lite0_backbone()                                              # (320, 7, 7)
     first, tail = lite0_backbone(until=11), lite0_backbone(start=11)
 
-The first of the two can be cached (`FeatureMaps`), the second fine-tuned on its maps.
+The first of the two can be cached (`FeatureMaps`), the second fine-tuned on its maps. Afterwards both are one again:
+
+    whole = lite0_backbone()
+    whole.load_state_dict(tail.state_dict(), strict=False)                   # blocks bear the same names
 """
 
 import hashlib

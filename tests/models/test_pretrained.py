@@ -58,6 +58,15 @@ def test_lite0_is_cut_anywhere_and_put_together_again(lite0):
     trained = copy.deepcopy(tail).train()
     trained(middle.clone()).sum().backward()
     assert all(p.grad is not None for p in trained.parameters())
+    with torch.no_grad():
+        for p in trained.parameters():
+            p.mul_(0.9)
+    whole = lite0_backbone(weights=None).eval()
+    whole.load_state_dict(first.state_dict(), strict=False)
+    found = whole.load_state_dict(trained.state_dict(), strict=False)
+    assert not found.unexpected_keys and whole.name == lite0.name
+    with torch.inference_mode():
+        assert torch.equal(whole(x), trained.eval()(middle))
     assert lite0_backbone(until=1, weights=None)(x).shape == (1, 16, 112, 112)
 
 
