@@ -86,7 +86,7 @@ def train(
         freeze_batchnorm: BatchNorm layers keep their running statistics and use them; scale and shift still learn.
         amp: run network and loss under bfloat16 autocast.
         augment: a whole-batch transform on float images, drawing from torch's global generator; None for none.
-            `"letters"` is `dmlnb.data.augment` for images in a tensor, and none for a Dataset or feature maps.
+            `"letters"` is `dmlnb.data.augment` for grey images in a tensor, `(N, 1, S, S)`, and none for all others.
         workers: processes that open the images of a Dataset; any number gives the same weights.
         validate: called every `validate_every` steps and at the end, on all ranks; its numbers, and what it changed of
             network and loss, are taken from rank 0. The numbers join the history.
@@ -130,7 +130,8 @@ def train(
     if isinstance(augment, str):
         if augment != "letters":
             raise ValueError(f"augment: expected 'letters', a function or None, got {augment!r}")
-        augment = default_augment if isinstance(images, Tensor) else None
+        is_grey = isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] == 1
+        augment = default_augment if is_grey else None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     learned = loss_module(loss, net)  # what of the loss is trained and saved
     used = only_used(learned, net)

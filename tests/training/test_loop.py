@@ -7,6 +7,8 @@ import torch
 
 from dmlnb.data import ClassBatches, augment, to_float
 from dmlnb.losses import contrastive_loss
+from dmlnb.models import EmbeddingNet, small_resnet
+from dmlnb.pooling import GlobalAveragePooling
 from dmlnb.training import constant, load_checkpoint, train
 from tests.processes import clean, fork
 from tests.training.small import STEPS, make, run, same
@@ -288,3 +290,16 @@ def test_batches_that_are_no_sequence_are_named(data):
         run((*data[:2], iter(data[2])))
     with pytest.raises(ValueError, match="batches: expected indices in 0 .. 23"):
         run((*data[:2], [torch.tensor([24])]))
+
+
+def test_by_default_grey_images_are_varied_and_coloured_ones_are_not(data):
+    def trained(channels, **options):
+        torch.manual_seed(0)
+        net = EmbeddingNet(small_resnet(channels, (4, 8, 8, 8)), GlobalAveragePooling(), dim=6)
+        images, labels, batches = data
+        images = images.expand(-1, channels, -1, -1)
+        train(net, contrastive_loss, images, labels, batches[:3], progress=False, device="cpu", **options)
+        return net
+
+    assert same(trained(1), trained(1, augment="letters")) and not same(trained(1), trained(1, augment=None))
+    assert same(trained(3), trained(3, augment=None)) and not same(trained(3), trained(3, augment=augment))
