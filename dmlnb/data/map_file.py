@@ -208,10 +208,14 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         return
     folder = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise ValueError(f"path: another process is writing maps to {path}") from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"path: another process is writing maps to {path}") from error
+        try:
+            yield
+        finally:
+            fcntl.flock(folder, fcntl.LOCK_UN)  # closing would leave it to workers that were forked meanwhile
     finally:
         os.close(folder)
 

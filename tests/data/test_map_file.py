@@ -130,6 +130,22 @@ def test_a_computation_that_was_killed_goes_on_to_the_same_numbers(tmp_path):
     assert torch.equal(made[:], whole[:]) and sorted(os.listdir(tmp_path / "m")) == ["maps.f16", "maps.json"]
 
 
+@fork
+def test_an_error_that_is_kept_keeps_no_lock(tmp_path):
+    """Its traceback holds the workers that were forked while the folder was locked, as in a notebook."""
+    images = image_folder(folder_of_pictures(tmp_path / "a", 40), transform=as_tensor)
+    images.paths[3].write_bytes(b"no picture")
+    kept = []
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"3\.png: not readable") as error:
+            FeatureMaps.compute(backbone(), images, tmp_path / "m", batch_size=2, workers=1)
+        kept.append(error)
+    with map_file.one_at_a_time(tmp_path / "m"):
+        for _ in range(2):  # who does not get the lock does not take it from its holder
+            with pytest.raises(ValueError, match="another process"), map_file.one_at_a_time(tmp_path / "m"):
+                pass
+
+
 def test_what_has_no_maps_is_refused(tmp_path):
     data = Pictures()
     for net, images, message in (
