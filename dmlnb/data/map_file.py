@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from dmlnb._inputs import evaluating
 from dmlnb.data.augment import to_float
 from dmlnb.data.loading import Images, load_batches
+from dmlnb.data.names import name_of, same_name
 
 ROWS, RECORD = "maps.f16", "maps.json"
 _STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
@@ -39,8 +40,8 @@ def make_record(backbone: nn.Module, images: Images, labels: Tensor, views: Sequ
     return {
         "backbone": str(getattr(backbone, "name", type(backbone).__name__)),
         "weights": state.hexdigest(),
-        "transform": repr(getattr(images, "transform", None)),
-        "views": [getattr(view, "__qualname__", repr(view)) for view in views],
+        "transform": str(name_of(getattr(images, "transform", None))),
+        "views": [str(name_of(view)) for view in views],
         "images": len(images),
         "files": _files_digest(images, labels),
         "shape": None,
@@ -85,7 +86,7 @@ def read_record(path: Path) -> dict | None:
 
 def _refuse_other(path: Path, old: dict, new: dict) -> None:
     for key in _STAMP:
-        if key != "shape" and old[key] != new[key]:
+        if key != "shape" and not same_name(old[key], new[key]):
             was, now = _where_they_differ(str(old[key]), str(new[key]))
             raise ValueError(
                 f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
@@ -221,8 +222,11 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def _where_they_differ(old: str, new: str) -> tuple[str, str]:
-    """The first lines that differ of two texts, cut to a readable length."""
-    pairs = zip(f"{old}\n".splitlines(), f"{new}\n".splitlines(), strict=False)
-    was, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (old[-60:], new[-60:]))
-    cut = lambda text: text if len(text) <= 100 else text[:100] + "…"
-    return cut(was), cut(now)
+    """Two texts that differ, cut to a readable length around the first place where they do."""
+    old, new = (" ".join(text.split()) for text in (old, new))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
+    start = max(0, same - 40)
+    cut = lambda text: "…" * (start > 0) + text[start : start + 100] + "…" * (len(text) > start + 100)
+    return cut(old), cut(new)

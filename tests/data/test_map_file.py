@@ -1,13 +1,17 @@
+import json
 import os
+import shutil
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision.transforms import v2
 
-from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored
+from dmlnb.data import FeatureMaps, image_folder, map_file, mirrored, photo_transforms
 from tests.data.small import Pictures, as_tensor, backbone, folder_of_pictures, wanted
 from tests.processes import clean, fork
 
@@ -55,6 +59,47 @@ def test_maps_of_files_know_transform_and_files_but_not_the_place(tmp_path):
     Image.new("L", (16, 16)).save(tmp_path / "b" / "class0" / "0.png")
     with pytest.raises(ValueError, match="other files"):
         FeatureMaps.compute(backbone(), image_folder(tmp_path / "b", transform=as_tensor), tmp_path / "m")
+
+
+def as_shifted(image, by):
+    return as_tensor(image).roll(by, -1)
+
+
+def test_maps_know_functions_in_every_process_and_apart(tmp_path):
+    """As transform, inside one, and as view; other code is another function, whatever its name."""
+    root = folder_of_pictures(tmp_path / "a")
+    compute = lambda tf, *views: FeatureMaps.compute(
+        backbone(), image_folder(root, transform=tf), tmp_path / "m", views=views
+    )
+    for one, other, what in (
+        ((lambda image: as_tensor(image)[:, :8],), (lambda image: as_tensor(image)[:, 8:],), "transform"),
+        ((v2.Lambda(lambda x: as_tensor(x)),), (v2.Lambda(lambda x: 255 - as_tensor(x)),), "transform"),
+        ((partial(as_shifted, by=1),), (partial(as_shifted, by=2),), "transform"),
+        ((as_tensor, lambda x: x / 2), (as_tensor, lambda x: x / 3), "views"),
+        ((as_tensor, partial(torch.mul, other=2)), (as_tensor, partial(torch.mul, other=3)), "views"),
+    ):
+        made = compute(*one)
+        assert " at 0x" not in json.dumps(made.record)
+        compute(*one)
+        with pytest.raises(ValueError, match=f"other {what}: .*, now "):
+            compute(*other)
+        shutil.rmtree(tmp_path / "m")
+
+
+def test_a_record_of_plain_names_is_still_that_of_the_same_maps(tmp_path):
+    """As it was written before: the repr of the transform with its lines, views by their names."""
+    images = image_folder(folder_of_pictures(tmp_path / "a"), transform=photo_transforms(8))
+    net = nn.Conv2d(3, 2, 3)
+    own = lambda x: x.flip(-2)
+    made = FeatureMaps.compute(net, images, tmp_path / "m", views=(mirrored, own))
+    record = made.record | {"transform": repr(photo_transforms(8)), "views": ["mirrored", "<lambda>"]}
+    (tmp_path / "m" / "maps.json").write_text(json.dumps(record))
+    again = FeatureMaps.compute(net, images, tmp_path / "m", views=(mirrored, own))
+    assert "\n" in again.record["transform"] and torch.equal(again[:], made[:])
+    with pytest.raises(ValueError, match=r"transform: …?.*Resize\(size=\[9\].*, now .*Resize\(size=\[10\]"):
+        FeatureMaps.compute(
+            net, images.with_transform(photo_transforms(9)), tmp_path / "m", views=(mirrored, own)
+        )
 
 
 def test_a_broken_image_is_named_and_nothing_is_lost(tmp_path):
