@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from dmlnb._inputs import evaluating
 from dmlnb.data.augment import to_float
 from dmlnb.data.loading import Images, load_batches
-from dmlnb.data.names import name_of, same_name
+from dmlnb.data.names import digest, name_of, same_name, sample_of
 
 ROWS, RECORD = "maps.f16", "maps.json"
 _STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
@@ -52,16 +52,25 @@ def make_record(backbone: nn.Module, images: Images, labels: Tensor, views: Sequ
 
 def _files_digest(images: Images, labels: Tensor) -> str:
     """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
-    digest = hashlib.sha256(repr(labels.tolist()).encode())
+    found = hashlib.sha256(repr(labels.tolist()).encode())
     if hasattr(images, "paths"):
-        paths = [os.path.abspath(path) for path in images.paths]  # a table may name both kinds
-        above = os.path.commonpath([os.path.dirname(path) for path in paths])
-        for path in paths:  # relative: the folder may move
-            # names may hold bytes that are no UTF-8
-            digest.update(os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n"))
+        for line in _file_lines(images.paths):
+            found.update(line)
     elif isinstance(within := getattr(images, "images", None), Tensor):
-        digest.update(within.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        found.update(within.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    else:  # as a name: older records hold the digest of the labels alone
+        some, _ = next(load_batches(images, None, [sample_of(len(images))], [0]))
+        return f"{found.hexdigest()} #{digest([some])}"
+    return found.hexdigest()
+
+
+def _file_lines(paths: Sequence[str | os.PathLike]) -> Iterator[bytes]:
+    """Of each file a line with its name and size."""
+    whole = [os.path.abspath(path) for path in paths]  # a table may name both kinds
+    above = os.path.commonpath([os.path.dirname(path) for path in whole])
+    for path in whole:  # relative: the folder may move
+        # names may hold bytes that are no UTF-8
+        yield os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n")
 
 
 def row_bytes(record: dict) -> int:

@@ -39,6 +39,31 @@ def test_another_backbone_or_data_is_refused_by_name(tmp_path):
     assert len(FeatureMaps.load(tmp_path / "m")) == 14  # nothing was lost
 
 
+class Own(torch.utils.data.Dataset):
+    """Nothing but items and labels."""
+
+    def __init__(self, values):
+        self.labels, self._values = torch.zeros(len(values), dtype=torch.int64), values
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self._values[index], 0
+
+
+def test_other_images_of_a_data_set_of_your_own_are_refused(tmp_path):
+    values = Pictures(100).images
+    made = FeatureMaps.compute(nn.Identity(), Own(values), tmp_path / "m")
+    assert torch.equal(FeatureMaps.compute(nn.Identity(), Own(values.clone()), tmp_path / "m")[:], made[:])
+    with pytest.raises(ValueError, match="other files"):
+        FeatureMaps.compute(nn.Identity(), Own(1 - values), tmp_path / "m")
+    # as records were written before: of the labels alone
+    record = made.record | {"files": made.record["files"].partition(" ")[0]}
+    (tmp_path / "m" / "maps.json").write_text(json.dumps(record))
+    assert len(FeatureMaps.compute(nn.Identity(), Own(values), tmp_path / "m")) == 100
+
+
 def as_light_tensor(image):
     return 255 - as_tensor(image)
 
