@@ -36,6 +36,7 @@ def make_record(backbone: nn.Module, images: Images, labels: Tensor, views: Sequ
         value = value.detach().cpu().contiguous()
         state.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
         state.update(value.reshape(-1).view(torch.uint8).numpy())
+    lines = _file_lines(getattr(images, "paths", ()))
     names = getattr(images, "class_names", None) or [str(c) for c in range(int(labels.max()) + 1)]
     return {
         "backbone": str(getattr(backbone, "name", type(backbone).__name__)),
@@ -43,19 +44,19 @@ def make_record(backbone: nn.Module, images: Images, labels: Tensor, views: Sequ
         "transform": str(name_of(getattr(images, "transform", None))),
         "views": [str(name_of(view)) for view in views],
         "images": len(images),
-        "files": _files_digest(images, labels),
+        "files": _files_digest(images, labels, lines),
+        "each": [hashlib.sha256(line).hexdigest()[:8] for line in lines],
         "shape": None,
         "class_names": [str(name) for name in names],
         "labels": labels.tolist(),
     }
 
 
-def _files_digest(images: Images, labels: Tensor) -> str:
-    """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
+def _files_digest(images: Images, labels: Tensor, lines: Sequence[bytes]) -> str:
+    """Digest of the labels and of the files' lines, or of the images where they lie in memory."""
     found = hashlib.sha256(repr(labels.tolist()).encode())
-    if hasattr(images, "paths"):
-        for line in _file_lines(images.paths):
-            found.update(line)
+    if lines:
+        found.update(b"".join(lines))
     elif isinstance(within := getattr(images, "images", None), Tensor):
         found.update(within.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     else:  # as a name: older records hold the digest of the labels alone
@@ -64,13 +65,14 @@ def _files_digest(images: Images, labels: Tensor) -> str:
     return found.hexdigest()
 
 
-def _file_lines(paths: Sequence[str | os.PathLike]) -> Iterator[bytes]:
+def _file_lines(paths: Sequence[str | os.PathLike]) -> list[bytes]:
     """Of each file a line with its name and size."""
+    if not paths:
+        return []
     whole = [os.path.abspath(path) for path in paths]  # a table may name both kinds
     above = os.path.commonpath([os.path.dirname(path) for path in whole])
-    for path in whole:  # relative: the folder may move
-        # names may hold bytes that are no UTF-8
-        yield os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n")
+    # relative: the folder may move; names may hold bytes that are no UTF-8
+    return [os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n") for path in whole]
 
 
 def row_bytes(record: dict) -> int:
@@ -93,13 +95,27 @@ def read_record(path: Path) -> dict | None:
     return record
 
 
-def _refuse_other(path: Path, old: dict, new: dict) -> None:
+def _refuse_other(path: Path, old: dict, new: dict, images: Images, written: int) -> None:
+    """ValueError unless the maps that are written are those of the new record.
+
+    Files that an unfinished computation has still to read may have changed: mended, or left out.
+    """
+    went_on = written < old["images"] and _same_head(old, new, written)
     for key in _STAMP:
-        if key != "shape" and not same_name(old[key], new[key]):
-            was, now = _where_they_differ(str(old[key]), str(new[key]))
-            raise ValueError(
-                f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
-            )
+        if key == "shape" or (went_on and key in ("images", "files")) or same_name(old[key], new[key]):
+            continue
+        was, now = _where_they_differ(str(old[key]), str(new[key]))
+        what = f"{was}, now {now}"
+        if key == "files":
+            pairs = zip(old.get("each", ()), new["each"], getattr(images, "paths", ()), strict=False)
+            what = next((f"{file} is the first" for a, b, file in pairs if a != b), what)
+        raise ValueError(f"path: {path} holds maps of other {key}: {what}; choose another path, or delete it")
+
+
+def _same_head(old: dict, new: dict, number: int) -> bool:
+    """Whether the first files and their labels are the same, as far as the old record names each file."""
+    heads = [[record.get(key, ())[:number] for key in ("each", "labels")] for record in (old, new)]
+    return heads[0] == heads[1] and len(heads[0][0]) == number
 
 
 def fill(
@@ -116,17 +132,22 @@ def fill(
     from tqdm import tqdm
 
     old = read_record(path)
-    if old is not None:
-        _refuse_other(path, old, record)
-        record["shape"] = old["shape"]
-    elif (path / ROWS).exists():
-        raise ValueError(f"path: {path} holds {ROWS} without {RECORD}; choose another path, or delete it")
     number, per_image = len(images), 1 + len(views)
     done = 0
-    if old is not None and (path / ROWS).is_file():
-        done = min((path / ROWS).stat().st_size // (row_bytes(record) * per_image), number)
+    if old is not None:
+        record["shape"] = old["shape"]
+        if (path / ROWS).is_file():
+            done = (path / ROWS).stat().st_size // (row_bytes(record) * per_image)
+        _refuse_other(path, old, record, images, done)
+        done = min(done, number)
+        if not same_name(old["files"], record["files"]):
+            if done:  # half a row may follow
+                os.truncate(path / ROWS, done * per_image * row_bytes(record))
+            _write_record(path, record)
         if done < number:
             done -= done % batch_size
+    elif (path / ROWS).exists():
+        raise ValueError(f"path: {path} holds {ROWS} without {RECORD}; choose another path, or delete it")
     if done == number:
         return
     batches = torch.arange(number).split(batch_size)

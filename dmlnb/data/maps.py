@@ -75,8 +75,8 @@ class FeatureMaps:
     ) -> FeatureMaps:
         """Compute the maps of all images, or those that are still missing at `path`.
 
-        Whatever ends it (an error, a full disk, a kill), what is written stays, and the same call goes on there; a
-        computation that is complete is only loaded.
+        Whatever ends it (an error, a full disk, a kill), what is written stays, and the same call goes on there, also
+        if files that were not read yet were mended or left out; a computation that is complete is only loaded.
 
         Args:
             backbone: `(B, c, S, S) -> (B, C, H, W)`; it runs in evaluation mode and is left as it was.

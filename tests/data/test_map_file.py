@@ -142,6 +142,66 @@ def test_a_broken_image_is_named_and_nothing_is_lost(tmp_path):
     assert (tmp_path / "m" / "maps.f16").read_bytes()[: len(before)] == before
 
 
+@pytest.mark.parametrize("left_out", [False, True], ids=["mended", "left out"])
+def test_after_a_broken_image_is_mended_or_left_out_it_goes_on(tmp_path, left_out):
+    root = folder_of_pictures(tmp_path / "a")
+    compute = lambda path, **options: FeatureMaps.compute(
+        backbone(), image_folder(root, transform=as_tensor, **options), path, batch_size=3
+    )
+    files = image_folder(root).paths
+    sound = files[7].read_bytes()
+    files[7].write_bytes(b"cut short")
+    for _ in range(2):
+        with pytest.raises(OSError, match=rf"{files[7].name}: not readable.*images\.check\(\) names all"):
+            compute(tmp_path / "m")
+    before = (tmp_path / "m" / "maps.f16").read_bytes()
+    assert len(before) == 6 * 640
+    with (tmp_path / "m" / "maps.f16").open("ab") as torn:
+        torn.write(b"torn")
+    if not left_out:
+        files[7].write_bytes(sound + b"longer")
+    made = compute(tmp_path / "m", skip_broken=left_out)
+    assert (tmp_path / "m" / "maps.f16").read_bytes()[: len(before)] == before
+    whole = compute(tmp_path / "whole", skip_broken=left_out)
+    assert len(made) == 10 - left_out and torch.equal(made[:], whole[:])
+    assert torch.equal(made.labels, whole.labels) and made.record == whole.record
+    files[8].write_bytes(sound)  # of maps that are complete, all files count
+    with pytest.raises(ValueError, match=rf"other files: .*{files[8].name} is the first; choose"):
+        compute(tmp_path / "m", skip_broken=left_out)
+
+
+def test_what_was_read_before_the_broken_image_must_be_the_same(tmp_path):
+    root = folder_of_pictures(tmp_path / "a")
+    compute = lambda: FeatureMaps.compute(
+        backbone(), image_folder(root, transform=as_tensor, skip_broken=True), tmp_path / "m", batch_size=3
+    )
+    files = image_folder(root, transform=as_tensor)
+    files.paths[7].write_bytes(b"cut short")
+    with pytest.raises(OSError, match="not readable"):
+        FeatureMaps.compute(backbone(), files, tmp_path / "m", batch_size=3)
+    rows = (tmp_path / "m" / "maps.f16").read_bytes()
+    Image.new("L", (16, 16)).save(files.paths[2])
+    with pytest.raises(ValueError, match="other images: 10, now 9"):
+        compute()
+    files.paths[7].write_bytes(files.paths[6].read_bytes())
+    with pytest.raises(ValueError, match=rf"other files: .*{files.paths[2].name} is the first"):
+        compute()
+    assert (tmp_path / "m" / "maps.f16").read_bytes() == rows
+
+
+def test_what_is_left_when_all_others_are_left_out_is_complete(tmp_path):
+    root = folder_of_pictures(tmp_path / "a")
+    images = image_folder(root, transform=as_tensor)
+    for file in images.paths[6:]:
+        file.write_bytes(b"cut short")
+    with pytest.raises(OSError, match="not readable"):
+        FeatureMaps.compute(backbone(), images, tmp_path / "m", batch_size=3)
+    with (tmp_path / "m" / "maps.f16").open("ab") as torn:
+        torn.write(b"torn")
+    some = image_folder(root, transform=as_tensor, skip_broken=True)
+    assert len(FeatureMaps.compute(backbone(), some, tmp_path / "m", batch_size=3)) == 6
+
+
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     class Full(nn.Module):
         left = 2
