@@ -102,8 +102,12 @@ class FeatureMaps:
             raise ValueError(f"batch_size: expected a whole number >= 1, got {batch_size}")
         labels = torch.as_tensor(getattr(images, "labels", [])).cpu()
         if labels.shape != (len(images),) or not len(labels):
+            targets = (
+                "; torchvision's are its .targets: set images.labels = images.targets, or take image_folder"
+            )
             raise ValueError(
                 f"images: expected a data set with .labels, one for each image, got {type(images).__name__}"
+                + targets * hasattr(images, "targets")
             )
         record = make_record(backbone, images, labels, views)
         with one_at_a_time(path):
