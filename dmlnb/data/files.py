@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ def image_table(
         transform, skip_broken: see `ImageFiles`.
 
     Returns:
-        The images in the order of the table. Labels that are all whole numbers are sorted as numbers.
+        The images in the order of the table. Labels that are all whole numbers are sorted as numbers, unless
+        one of them is written with a leading zero: `007` and `7` are two classes.
 
     Raises:
         FileNotFoundError: if there is no table, or an image is missing.
@@ -149,16 +151,18 @@ def image_table(
                     f"{file}, line {table.line_num}: expected a path and a label, got {list(row.values())}"
                 )
             if split is not None:
-                splits.add(row["split"])
-                if row["split"] != split:
+                own = (row["split"] or "").strip()  # a short row has none
+                splits.add(own)
+                if own != split.strip():
                     continue
             owns.add(row[label].strip())
             if role is None or _true(row[f"is_{role}"], file, table.line_num):
                 rows.append((base / row[path].strip(), row[label].strip()))
     if not rows:
-        known = f"; splits: {', '.join(sorted(splits))}" if splits else ""
+        named = ", ".join(sorted(filter(None, splits)))
+        known = f"; splits: {named}" if named else ""
         raise ValueError(f"{file}: no row for split={split!r}, role={role!r}{known}")
-    key: Any = int if all(own.removeprefix("-").isdecimal() for own in owns) else str
+    key: Any = int if all(re.fullmatch("0|-?[1-9][0-9]*", own) for own in owns) else str
     rows = [(file, key(own)) for file, own in rows]
     identifiers = sorted(map(key, owns)) if role else None
     return ImageFiles(rows, split or "all", transform, identifiers, skip_broken=skip_broken)

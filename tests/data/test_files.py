@@ -128,6 +128,29 @@ def test_tables_of_other_columns_delimiters_and_places(folder, tmp_path):
         image_table(file)
 
 
+@pytest.mark.parametrize("labels, names", [
+    (("10", "9", "-3", "0"), ["-3", "0", "9", "10"]),
+    (("7", "007", "10"), ["007", "10", "7"]),
+    (("010", "009", "101"), ["009", "010", "101"]),
+    (("10", "9", "-0"), ["-0", "10", "9"]),
+    (("10", "9", "٣"), ["10", "9", "٣"]),
+    (("10", "9", "1.5"), ["1.5", "10", "9"]),
+])  # fmt: skip
+@pytest.mark.parametrize("role", [None, "query"])
+def test_labels_are_what_is_written_and_whole_numbers_give_the_order(folder, labels, names, role):
+    rows = [(own, "cat/1.jpg", "True") for own in labels]
+    images = image_table(table(folder / "t.csv", *rows, columns=("label", "path", "is_query")), role=role)
+    assert images.class_names == names and [images.class_names[y] for y in images.labels] == list(labels)
+
+
+def test_a_row_that_ends_early_is_of_no_split(folder):
+    file = folder / "t.csv"
+    file.write_text("path,label,split\ncat/1.jpg,a\ncat/2.png,b, train \nant/x.PNG,c,\n")
+    assert listed(image_table(file, split="train")) == [("2.png", "b")]
+    with pytest.raises(ValueError, match="no row for split='test', role=None; splits: train$"):
+        image_table(file, split="test")
+
+
 def test_tables_with_faults(listed_images, folder):
     with pytest.raises(ValueError, match="split='test'.*splits: train, validation"):
         image_table(listed_images, split="test")
