@@ -2,6 +2,7 @@ import csv
 
 import pytest
 import torch
+from PIL import features
 
 from dmlnb.data import ImageFiles, image_folder, image_table
 from dmlnb.data.files import PICTURES
@@ -66,6 +67,37 @@ def test_every_known_ending_is_found_and_read(tmp_path):
         draw(tmp_path / "a" / f"x{ending}")
     images = image_folder(tmp_path)
     assert len(images) == len(PICTURES) and not images.check()
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_what_the_installed_pillow_reads_besides_is_read(folder):
+    draw(folder / "cat" / "3.AVIF")
+    images = image_folder(folder)
+    assert "3.AVIF" in [path.name for path in images.paths] and not images.check()
+
+
+def test_pictures_that_cannot_be_read_are_left_out_with_one_warning(folder, monkeypatch):
+    monkeypatch.setattr("PIL.Image.registered_extensions", lambda: {".jp2": "JPEG2000"})
+    for name in ("ant/1.heic", "cat/2.HEIC", "cat/3.avif"):
+        (folder / name).write_bytes(b"no matter what")
+    with pytest.warns(
+        UserWarning, match=r"3 pictures are left out, such as .*1\.heic: .* \.avif, \.heic;"
+    ) as told:
+        images = image_folder(folder)
+    assert len(told) == 1 and told[0].filename == __file__
+    assert len(images) == 3 and [path.name for path, _ in images.broken] == ["1.heic", "2.HEIC", "3.avif"]
+    (folder / "0.heic").write_bytes(b"no matter what")  # beside the classes, of none of them
+    with pytest.warns(UserWarning, match="4 pictures"):
+        assert image_folder(folder).class_names == ["ant", "cat"]
+    (folder / "bee").mkdir()
+    (folder / "bee" / "1.heic").write_bytes(b"no matter what")
+    with (
+        pytest.warns(UserWarning, match="5 pictures"),
+        pytest.raises(ValueError, match="no picture in .*bee"),
+    ):
+        image_folder(folder)
+    with pytest.warns(UserWarning, match="5 pictures"):
+        assert image_folder(folder, skip_broken=True).class_names == ["ant", "cat"]
 
 
 def test_a_home_folder_is_found(folder, monkeypatch):
