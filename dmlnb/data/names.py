@@ -23,7 +23,8 @@ def name_of(thing: object) -> object:
     """Plain values as they are; functions, transforms and other objects by a name that is the same in every process.
 
     What a plain name does not tell apart follows as a digest: the code of functions (as this version of Python
-    compiles it) with the values that they hold, and the attributes of objects. Parameters are no part of a name.
+    compiles it) with the values that they read from outside, and the attributes of objects. No part of a name are
+    parameters, and lists and dicts that a function reads from outside.
     """
     return _name(thing, set())
 
@@ -85,7 +86,8 @@ def _unsaid(thing: object, known: bool, seen: set[int]) -> Iterator[object]:
         if not thing.requires_grad:
             yield digest([thing])
     elif isinstance(thing, np.ndarray):
-        yield hashlib.sha256(f"{thing.dtype} {thing.tolist()}".encode()).hexdigest()
+        values = repr(thing.tolist()).encode() if thing.dtype.hasobject else thing.tobytes()
+        yield thing.dtype.str, thing.shape, hashlib.sha256(values).hexdigest()
     elif not isinstance(thing, type | ModuleType) and id(thing) not in seen:
         seen.add(id(thing))
         if isinstance(thing, FunctionType) and not known:
