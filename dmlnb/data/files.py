@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import csv
 import os
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dmlnb.data.image_files import ImageFiles
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+# read where the installed Pillow, or a plug-in of it, does
+NEWER = (".avif", ".heic", ".heif", ".jp2", ".jxl")
 
 
 def image_folder(
@@ -31,7 +35,8 @@ def image_folder(
     In nested folders the path from `root` is the class: `Greek/alpha` and `Latin/alpha` are two. `depth=1` takes the
     first level only (`Greek`), as torchvision's `ImageFolder` does. Images that lie directly in `root` make one class,
     named after it. Linked folders are followed. Names that begin with a dot (`._1.jpg`, `.ipynb_checkpoints`) and
-    `__MACOSX` are not looked at, nor are files that are no pictures by their ending.
+    `__MACOSX` are not looked at, nor are files that are no pictures by their ending. Pictures of a kind that the
+    installed Pillow does not read, such as `.heic`, are left out with a warning.
 
     Args:
         root: the folder.
@@ -53,40 +58,63 @@ def image_folder(
         raise FileNotFoundError(f"root: expected pictures in a folder, found no folder {root}")
     rows: list[tuple[Path, str]] = []
     empty: list[Path] = []
-    for folder, pictures in _folders(root, root, ()):
+    unread: list[Path] = []
+    endings = _endings()
+    for folder, pictures in _folders(root, root, endings, unread):
         own = "/".join(folder.relative_to(root).parts[:depth]) or root.resolve().name
         rows += [(path, own) for path in pictures]
         if not pictures:
             empty.append(folder)
+    if unread:
+        warnings.warn(
+            f"root: {len(unread)} pictures are left out, such as {unread[0]}: this Pillow does not read "
+            f"{', '.join(sorted({file.suffix.lower() for file in unread}))}; save them as .png or .jpg",
+            stacklevel=2,
+        )
     if not rows:
-        raise FileNotFoundError(f"root: expected pictures ({', '.join(PICTURES)}) below {root}, found none")
+        raise FileNotFoundError(f"root: expected pictures ({', '.join(endings)}) below {root}, found none")
     if empty and not skip_broken:
         raise ValueError(
-            f"root: no picture in {empty[0]} ({len(empty)} such folders), by the endings {', '.join(PICTURES)}; "
+            f"root: no picture in {empty[0]} ({len(empty)} such folders), by the endings {', '.join(endings)}; "
             "skip_broken=True leaves them out"
         )
     images = ImageFiles(
         sorted(rows, key=lambda row: (row[1], str(row[0]))), "all", transform, skip_broken=skip_broken
     )
     images.broken += [(folder, "no picture in this folder") for folder in empty]
+    images.broken += [(file, "of a kind that this Pillow does not read") for file in unread]
     return images
 
 
-def _folders(folder: Path, root: Path, above: tuple[str, ...]) -> Iterator[tuple[Path, list[Path]]]:
-    """`(folder, its pictures)` of every folder that holds pictures or nothing else that could."""
+def _endings() -> tuple[str, ...]:
+    """The endings of pictures that can be read here."""
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    return PICTURES + tuple(ending for ending in NEWER if known.get(ending) in Image.OPEN)
+
+
+def _folders(
+    folder: Path, root: Path, endings: tuple[str, ...], unread: list[Path], above: tuple[str, ...] = ()
+) -> Iterator[tuple[Path, list[Path]]]:
+    """`(folder, its pictures)` of every folder that holds pictures or nothing else that could.
+
+    Pictures of a kind that is not read here are added to `unread`.
+    """
     real = os.path.realpath(folder)
     if real in above or not folder.is_dir():  # a link to a folder that it lies in
         return
     with os.scandir(folder) as found:
         entries = sorted((e.name, e.is_dir()) for e in found if e.name[0] != "." and e.name != "__MACOSX")
-    pictures = [
-        folder / name for name, is_folder in entries if not is_folder and name.lower().endswith(PICTURES)
-    ]
+    files = [folder / name for name, is_folder in entries if not is_folder]
+    pictures = [file for file in files if file.name.lower().endswith(endings)]
+    others = tuple(ending for ending in NEWER if ending not in endings)
+    unread += [file for file in files if file.name.lower().endswith(others)]
     inner = [folder / name for name, is_folder in entries if is_folder]
     if pictures or (not inner and folder != root):
         yield folder, pictures
     for entry in inner:
-        yield from _folders(entry, root, (*above, real))
+        yield from _folders(entry, root, endings, unread, (*above, real))
 
 
 def image_table(
@@ -116,7 +144,8 @@ def image_table(
         transform, skip_broken: see `ImageFiles`.
 
     Returns:
-        The images in the order of the table. Labels that are all whole numbers are sorted as numbers.
+        The images in the order of the table. Labels that are all whole numbers are sorted as numbers, unless
+        one of them is written with a leading zero: `007` and `7` are two classes.
 
     Raises:
         FileNotFoundError: if there is no table, or an image is missing.
@@ -149,16 +178,18 @@ def image_table(
                     f"{file}, line {table.line_num}: expected a path and a label, got {list(row.values())}"
                 )
             if split is not None:
-                splits.add(row["split"])
-                if row["split"] != split:
+                own = (row["split"] or "").strip()  # a short row has none
+                splits.add(own)
+                if own != split.strip():
                     continue
             owns.add(row[label].strip())
             if role is None or _true(row[f"is_{role}"], file, table.line_num):
                 rows.append((base / row[path].strip(), row[label].strip()))
     if not rows:
-        known = f"; splits: {', '.join(sorted(splits))}" if splits else ""
+        named = ", ".join(sorted(filter(None, splits)))
+        known = f"; splits: {named}" if named else ""
         raise ValueError(f"{file}: no row for split={split!r}, role={role!r}{known}")
-    key: Any = int if all(own.removeprefix("-").isdecimal() for own in owns) else str
+    key: Any = int if all(re.fullmatch("0|-?[1-9][0-9]*", own) for own in owns) else str
     rows = [(file, key(own)) for file, own in rows]
     identifiers = sorted(map(key, owns)) if role else None
     return ImageFiles(rows, split or "all", transform, identifiers, skip_broken=skip_broken)

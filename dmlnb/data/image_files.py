@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ class ImageFiles(torch.utils.data.Dataset):
         ValueError: if there is no image.
         FileNotFoundError: if images are missing; names the first.
         OSError: on access, for an image that cannot be read; names it.
+        TypeError: on access, for an index that is no whole number.
     """
 
     def __init__(
@@ -82,8 +84,17 @@ class ImageFiles(torch.utils.data.Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple:
-        image = open_image(self.paths[index])
-        return (image if self.transform is None else self.transform(image)), int(self.labels[index])
+        try:
+            place = operator.index(index)
+        except TypeError:
+            raise TypeError(
+                f"index: expected a whole number, got {index!r}; of_classes takes a part"
+            ) from None
+        try:
+            image = open_image(self.paths[place])
+        except OSError as error:
+            raise type(error)(f"{error}; images.check() names all such files") from error
+        return (image if self.transform is None else self.transform(image)), int(self.labels[place])
 
     def of_classes(self, classes: Tensor | Sequence[int]) -> ImageFiles:
         """The images of some classes only, numbered 0 .. in the order given.

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from dmlnb._inputs import evaluating
 from dmlnb.data.augment import to_float
 from dmlnb.data.loading import Images, load_batches
+from dmlnb.data.names import digest, name_of, same_name, sample_of
 
 ROWS, RECORD = "maps.f16", "maps.json"
 _STAMP = ("backbone", "weights", "transform", "views", "images", "files", "shape")
@@ -35,32 +36,43 @@ def make_record(backbone: nn.Module, images: Images, labels: Tensor, views: Sequ
         value = value.detach().cpu().contiguous()
         state.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
         state.update(value.reshape(-1).view(torch.uint8).numpy())
+    lines = _file_lines(getattr(images, "paths", ()))
     names = getattr(images, "class_names", None) or [str(c) for c in range(int(labels.max()) + 1)]
     return {
         "backbone": str(getattr(backbone, "name", type(backbone).__name__)),
         "weights": state.hexdigest(),
-        "transform": repr(getattr(images, "transform", None)),
-        "views": [getattr(view, "__qualname__", repr(view)) for view in views],
+        "transform": str(name_of(getattr(images, "transform", None))),
+        "views": [str(name_of(view)) for view in views],
         "images": len(images),
-        "files": _files_digest(images, labels),
+        "files": _files_digest(images, labels, lines),
+        "each": [hashlib.sha256(line).hexdigest()[:8] for line in lines],
         "shape": None,
         "class_names": [str(name) for name in names],
         "labels": labels.tolist(),
     }
 
 
-def _files_digest(images: Images, labels: Tensor) -> str:
-    """Digest of the labels and of the files' names and sizes, or of the images where they lie in memory."""
-    digest = hashlib.sha256(repr(labels.tolist()).encode())
-    if hasattr(images, "paths"):
-        paths = [os.path.abspath(path) for path in images.paths]  # a table may name both kinds
-        above = os.path.commonpath([os.path.dirname(path) for path in paths])
-        for path in paths:  # relative: the folder may move
-            # names may hold bytes that are no UTF-8
-            digest.update(os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n"))
+def _files_digest(images: Images, labels: Tensor, lines: Sequence[bytes]) -> str:
+    """Digest of the labels and of the files' lines, or of the images where they lie in memory."""
+    found = hashlib.sha256(repr(labels.tolist()).encode())
+    if lines:
+        found.update(b"".join(lines))
     elif isinstance(within := getattr(images, "images", None), Tensor):
-        digest.update(within.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        found.update(within.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    else:  # as a name: older records hold the digest of the labels alone
+        some, _ = next(load_batches(images, None, [sample_of(len(images))], [0]))
+        return f"{found.hexdigest()} #{digest([some])}"
+    return found.hexdigest()
+
+
+def _file_lines(paths: Sequence[str | os.PathLike]) -> list[bytes]:
+    """Of each file a line with its name and size."""
+    if not paths:
+        return []
+    whole = [os.path.abspath(path) for path in paths]  # a table may name both kinds
+    above = os.path.commonpath([os.path.dirname(path) for path in whole])
+    # relative: the folder may move; names may hold bytes that are no UTF-8
+    return [os.fsencode(f"{os.path.relpath(path, above)} {os.path.getsize(path)}\n") for path in whole]
 
 
 def row_bytes(record: dict) -> int:
@@ -83,13 +95,27 @@ def read_record(path: Path) -> dict | None:
     return record
 
 
-def _refuse_other(path: Path, old: dict, new: dict) -> None:
+def _refuse_other(path: Path, old: dict, new: dict, images: Images, written: int) -> None:
+    """ValueError unless the maps that are written are those of the new record.
+
+    Files that an unfinished computation has still to read may have changed: mended, or left out.
+    """
+    went_on = written < old["images"] and _same_head(old, new, written)
     for key in _STAMP:
-        if key != "shape" and old[key] != new[key]:
-            was, now = _where_they_differ(str(old[key]), str(new[key]))
-            raise ValueError(
-                f"path: {path} holds maps of other {key}: {was}, now {now}; choose another path, or delete it"
-            )
+        if key == "shape" or (went_on and key in ("images", "files")) or same_name(old[key], new[key]):
+            continue
+        was, now = _where_they_differ(str(old[key]), str(new[key]))
+        what = f"{was}, now {now}"
+        if key == "files":
+            pairs = zip(old.get("each", ()), new["each"], getattr(images, "paths", ()), strict=False)
+            what = next((f"{file} is the first" for a, b, file in pairs if a != b), what)
+        raise ValueError(f"path: {path} holds maps of other {key}: {what}; choose another path, or delete it")
+
+
+def _same_head(old: dict, new: dict, number: int) -> bool:
+    """Whether the first files and their labels are the same, as far as the old record names each file."""
+    heads = [[record.get(key, ())[:number] for key in ("each", "labels")] for record in (old, new)]
+    return heads[0] == heads[1] and len(heads[0][0]) == number
 
 
 def fill(
@@ -106,17 +132,22 @@ def fill(
     from tqdm import tqdm
 
     old = read_record(path)
-    if old is not None:
-        _refuse_other(path, old, record)
-        record["shape"] = old["shape"]
-    elif (path / ROWS).exists():
-        raise ValueError(f"path: {path} holds {ROWS} without {RECORD}; choose another path, or delete it")
     number, per_image = len(images), 1 + len(views)
     done = 0
-    if old is not None and (path / ROWS).is_file():
-        done = min((path / ROWS).stat().st_size // (row_bytes(record) * per_image), number)
+    if old is not None:
+        record["shape"] = old["shape"]
+        if (path / ROWS).is_file():
+            done = (path / ROWS).stat().st_size // (row_bytes(record) * per_image)
+        _refuse_other(path, old, record, images, done)
+        done = min(done, number)
+        if not same_name(old["files"], record["files"]):
+            if done:  # half a row may follow
+                os.truncate(path / ROWS, done * per_image * row_bytes(record))
+            _write_record(path, record)
         if done < number:
             done -= done % batch_size
+    elif (path / ROWS).exists():
+        raise ValueError(f"path: {path} holds {ROWS} without {RECORD}; choose another path, or delete it")
     if done == number:
         return
     batches = torch.arange(number).split(batch_size)
@@ -208,17 +239,24 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         return
     folder = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise ValueError(f"path: another process is writing maps to {path}") from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"path: another process is writing maps to {path}") from error
+        try:
+            yield
+        finally:
+            fcntl.flock(folder, fcntl.LOCK_UN)  # closing would leave it to workers that were forked meanwhile
     finally:
         os.close(folder)
 
 
 def _where_they_differ(old: str, new: str) -> tuple[str, str]:
-    """The first lines that differ of two texts, cut to a readable length."""
-    pairs = zip(f"{old}\n".splitlines(), f"{new}\n".splitlines(), strict=False)
-    was, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (old[-60:], new[-60:]))
-    cut = lambda text: text if len(text) <= 100 else text[:100] + "…"
-    return cut(was), cut(now)
+    """Two texts that differ, cut to a readable length around the first place where they do."""
+    old, new = (" ".join(text.split()) for text in (old, new))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
+    start = max(0, same - 40)
+    cut = lambda text: "…" * (start > 0) + text[start : start + 100] + "…" * (len(text) > start + 100)
+    return cut(old), cut(new)

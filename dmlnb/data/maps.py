@@ -75,8 +75,8 @@ class FeatureMaps:
     ) -> FeatureMaps:
         """Compute the maps of all images, or those that are still missing at `path`.
 
-        Whatever ends it (an error, a full disk, a kill), what is written stays, and the same call goes on there; a
-        computation that is complete is only loaded.
+        Whatever ends it (an error, a full disk, a kill), what is written stays, and the same call goes on there, also
+        if files that were not read yet were mended or left out; a computation that is complete is only loaded.
 
         Args:
             backbone: `(B, c, S, S) -> (B, C, H, W)`; it runs in evaluation mode and is left as it was.
@@ -102,8 +102,12 @@ class FeatureMaps:
             raise ValueError(f"batch_size: expected a whole number >= 1, got {batch_size}")
         labels = torch.as_tensor(getattr(images, "labels", [])).cpu()
         if labels.shape != (len(images),) or not len(labels):
+            targets = (
+                "; torchvision's are its .targets: set images.labels = images.targets, or take image_folder"
+            )
             raise ValueError(
                 f"images: expected a data set with .labels, one for each image, got {type(images).__name__}"
+                + targets * hasattr(images, "targets")
             )
         record = make_record(backbone, images, labels, views)
         with one_at_a_time(path):

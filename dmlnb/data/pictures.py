@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+UNKNOWN = "its pixels are 32-bit numbers of unknown range; save it with 8 or 16 bits"
 
 
 def open_image(path: str | os.PathLike, *, side: int | None = None) -> "Image.Image":
@@ -39,6 +40,8 @@ def open_image(path: str | os.PathLike, *, side: int | None = None) -> "Image.Im
             if side is not None:
                 file.draft(None, (2 * side, 2 * side))
             file.load()
+            if file.mode == "I" and not _sixteen_bits(file):
+                raise ValueError(UNKNOWN)
             return as_rgb(_upright(file))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: listed in the index, but not there") from error
@@ -50,6 +53,12 @@ def open_image(path: str | os.PathLike, *, side: int | None = None) -> "Image.Im
         raise OSError(
             f"{path}: not readable as an image ({error}); download it again or leave it out (skip_broken=True)"
         ) from error
+
+
+def _sixteen_bits(file: "Image.Image") -> bool:
+    """Whether a file whose numbers Pillow holds in 32 bits has no more than 16 of them."""
+    bits = getattr(file, "tag_v2", {}).get(258)  # of a TIFF
+    return file.format in ("PNG", "PPM") or bits == (16,)
 
 
 def _upright(image: "Image.Image") -> "Image.Image":
@@ -65,7 +74,7 @@ def as_rgb(image: "Image.Image") -> "Image.Image":
     """A PIL image of any mode as RGB: 16 bits are scaled to 8, transparent parts are white.
 
     Raises:
-        ValueError: for pixels of an unknown range, 32 bits or floating point.
+        ValueError: for pixels of an unknown range: floating point, or numbers beyond 16 bits.
     """
     from PIL import Image
 
@@ -74,7 +83,7 @@ def as_rgb(image: "Image.Image") -> "Image.Image":
     if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip them at 255
         pixels = np.asarray(image).astype(np.int64)
         if pixels.min() < 0 or pixels.max() > 65535:
-            raise ValueError("its pixels are 32-bit numbers of unknown range; save it with 8 or 16 bits")
+            raise ValueError(UNKNOWN)
         return Image.fromarray(((pixels + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -1,20 +1,16 @@
 """The stamp of a run: what it is, as a small dict that a checkpoint carries, so that no other run goes on from it."""
 
-import functools
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dmlnb.data.loading import Images, index_of, reads_batches
+from dmlnb.data.names import digest, name_of, same_name, sample_of, without_digests
 from dmlnb.training.held import loss_module
-
-SAMPLES = 16  # images that are looked at to tell one data set from another
 
 
 def describe_run(
@@ -41,8 +37,7 @@ def describe_run(
         else len(images)
     }
     if reads_batches(images):
-        index = torch.linspace(0, len(images) - 1, min(SAMPLES, len(images))).long()
-        data["images' values"] = digest([images[index]])
+        data["images' values"] = digest([images[sample_of(len(images))]])
     else:
         data["transform"] = name_of(getattr(images, "transform", None))
         names = "/".join(Path(path).name for path in getattr(images, "paths", []))  # the folder may be moved
@@ -52,41 +47,17 @@ def describe_run(
     run = {name: name_of(value) for name, value in settings.items()}
     run |= {"steps": len(batches), **data, "labels": labels if labels is None else digest([labels])}
     run |= {"batches": digest(index_of(batches, step, len(images)).long() for step in range(len(batches)))}
-    run |= {"loss": name_of(loss)} | _structure("net", net) | _structure("loss", loss_module(loss, net))
+    name = name_of(loss)  # of a module, the attributes stand in the structure
+    run |= {"loss": without_digests(name) if isinstance(loss, nn.Module) else name}
+    run |= _structure("net", net) | _structure("loss", loss_module(loss, net))
     return json.loads(json.dumps(run))
 
 
 def difference(there: dict, here: dict) -> str:
     """The first differences of two stamps in words, `seed: 0 there, 7 here`; empty if there is none."""
-    names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
+    names = [name for name in {**here, **there} if not same_name(there.get(name), here.get(name))]
     words = [f"{name}: {there.get(name)} there, {here.get(name)} here" for name in names[:3]]
     return "; ".join(words) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def digest(tensors: Iterable[Tensor]) -> str:
-    """Twelve hexadecimal digits of shapes, dtypes and values."""
-    found = hashlib.sha256()
-    for tensor in tensors:
-        flat = tensor.detach().cpu().contiguous()
-        found.update(f"{tuple(flat.shape)} {flat.dtype}".encode())
-        found.update(flat.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()[:12]
-
-
-def name_of(thing: object) -> object:
-    """Plain values as they are; functions, transforms and other objects by a name that is the same in every process."""
-    if isinstance(thing, np.generic):
-        thing = thing.item()
-    if thing is None or isinstance(thing, str | bool | int | float):
-        return thing
-    if isinstance(thing, Mapping):
-        return {str(key): name_of(value) for key, value in thing.items()}
-    if isinstance(thing, list | tuple):
-        return [name_of(value) for value in thing]
-    if isinstance(thing, functools.partial):
-        return [name_of(thing.func), name_of(thing.args), name_of(thing.keywords)]
-    plain = getattr(thing, "__name__", None) or repr(thing)
-    return type(thing).__name__ if " at 0x" in plain or isinstance(thing, Tensor) else " ".join(plain.split())
 
 
 def _structure(name: str, module: nn.Module | None) -> dict[str, str]:

@@ -2,6 +2,7 @@ import csv
 
 import pytest
 import torch
+from PIL import Image
 
 from dmlnb.data import ImageFiles, image_folder, image_table
 from dmlnb.data.files import PICTURES
@@ -68,6 +69,37 @@ def test_every_known_ending_is_found_and_read(tmp_path):
     assert len(images) == len(PICTURES) and not images.check()
 
 
+@pytest.mark.skipif(".avif" not in Image.registered_extensions(), reason="this Pillow reads no AVIF")
+def test_what_the_installed_pillow_reads_besides_is_read(folder):
+    draw(folder / "cat" / "3.AVIF")
+    images = image_folder(folder)
+    assert "3.AVIF" in [path.name for path in images.paths] and not images.check()
+
+
+def test_pictures_that_cannot_be_read_are_left_out_with_one_warning(folder, monkeypatch):
+    monkeypatch.setattr("PIL.Image.registered_extensions", lambda: {".jp2": "JPEG2000"})
+    for name in ("ant/1.heic", "cat/2.HEIC", "cat/3.avif"):
+        (folder / name).write_bytes(b"no matter what")
+    with pytest.warns(
+        UserWarning, match=r"3 pictures are left out, such as .*1\.heic: .* \.avif, \.heic;"
+    ) as told:
+        images = image_folder(folder)
+    assert len(told) == 1 and told[0].filename == __file__
+    assert len(images) == 3 and [path.name for path, _ in images.broken] == ["1.heic", "2.HEIC", "3.avif"]
+    (folder / "0.heic").write_bytes(b"no matter what")  # beside the classes, of none of them
+    with pytest.warns(UserWarning, match="4 pictures"):
+        assert image_folder(folder).class_names == ["ant", "cat"]
+    (folder / "bee").mkdir()
+    (folder / "bee" / "1.heic").write_bytes(b"no matter what")
+    with (
+        pytest.warns(UserWarning, match="5 pictures"),
+        pytest.raises(ValueError, match="no picture in .*bee"),
+    ):
+        image_folder(folder)
+    with pytest.warns(UserWarning, match="5 pictures"):
+        assert image_folder(folder, skip_broken=True).class_names == ["ant", "cat"]
+
+
 def test_a_home_folder_is_found(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     assert len(image_folder("~/photos")) == 3
@@ -126,6 +158,29 @@ def test_tables_of_other_columns_delimiters_and_places(folder, tmp_path):
     assert listed(images) == [("x.PNG", "ant"), ("1.jpg", "katze")]
     with pytest.raises(ValueError, match=r"t\.csv: expected the columns path, label, found kind;file"):
         image_table(file)
+
+
+@pytest.mark.parametrize("labels, names", [
+    (("10", "9", "-3", "0"), ["-3", "0", "9", "10"]),
+    (("7", "007", "10"), ["007", "10", "7"]),
+    (("010", "009", "101"), ["009", "010", "101"]),
+    (("10", "9", "-0"), ["-0", "10", "9"]),
+    (("10", "9", "٣"), ["10", "9", "٣"]),
+    (("10", "9", "1.5"), ["1.5", "10", "9"]),
+])  # fmt: skip
+@pytest.mark.parametrize("role", [None, "query"])
+def test_labels_are_what_is_written_and_whole_numbers_give_the_order(folder, labels, names, role):
+    rows = [(own, "cat/1.jpg", "True") for own in labels]
+    images = image_table(table(folder / "t.csv", *rows, columns=("label", "path", "is_query")), role=role)
+    assert images.class_names == names and [images.class_names[y] for y in images.labels] == list(labels)
+
+
+def test_a_row_that_ends_early_is_of_no_split(folder):
+    file = folder / "t.csv"
+    file.write_text("path,label,split\ncat/1.jpg,a\ncat/2.png,b, train \nant/x.PNG,c,\n")
+    assert listed(image_table(file, split="train")) == [("2.png", "b")]
+    with pytest.raises(ValueError, match="no row for split='test', role=None; splits: train$"):
+        image_table(file, split="test")
 
 
 def test_tables_with_faults(listed_images, folder):

@@ -27,6 +27,17 @@ def test_broken_images_are_named_and_left_out_on_request(folder):
         images[[p.name for p in images.paths].index("cut.png")]
 
 
+def test_an_index_is_a_whole_number(folder):
+    images = image_folder(folder)
+    for index in (1, np.int64(1), torch.tensor(1), -2):
+        assert images[index][1] == 1
+    for index in (slice(3), [0, 1], torch.tensor([0, 1]), 1.0, "1"):
+        with pytest.raises(TypeError, match="index: expected a whole number, got"):
+            images[index]
+    with pytest.raises(IndexError):
+        images[3]
+
+
 def test_a_class_whose_images_are_all_broken_is_gone(folder):
     (folder / "ant" / "x.PNG").write_bytes(b"")
     images = image_folder(folder, skip_broken=True)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision.datasets import ImageFolder
 
 from dmlnb.data import FeatureMaps, image_folder, image_table, mirrored, photo_transforms
 from dmlnb.data.loading import load_batches
@@ -119,6 +120,19 @@ def test_reading_leaves_the_file_outside_memory(tmp_path):
     reader.start()
     reader.join()
     assert reader.exitcode == 0 and found.get() < 60  # MB
+
+
+def test_a_data_set_of_torchvision_is_told_what_to_do(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "photos" / name / "1.png")
+    images = ImageFolder(tmp_path / "photos", transform=photo_transforms(8))
+    with pytest.raises(
+        ValueError, match="got ImageFolder; .*set images.labels = images.targets, or .*image_folder"
+    ):
+        FeatureMaps.compute(nn.Conv2d(3, 2, 3), images, tmp_path / "maps")
+    images.labels = images.targets
+    assert FeatureMaps.compute(nn.Conv2d(3, 2, 3), images, tmp_path / "maps").labels.tolist() == [0, 1]
 
 
 def test_maps_that_are_not_there_or_damaged(tmp_path):

@@ -50,9 +50,24 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path, ending):
 
 
 def test_numbers_of_unknown_range_are_refused(tmp_path):
-    for name, pixels in (("f", np.float32([[0.5, 3.0]])), ("i", np.int32([[0, 70000]]))):
+    for name, pixels in (
+        ("f", np.float32([[0.5, 3.0]])), ("i", np.int32([[0, 70000]])), ("n", np.int32([[0, -1]])),
+        ("dark", np.full((4, 4), 200, np.int32)),  # 200 of how many?
+    ):  # fmt: skip
         with pytest.raises(OSError, match=rf"{name}\.tif.*unknown range"):
             open_image(saved(tmp_path / f"{name}.tif", Image.fromarray(pixels)))
+
+
+def test_sixteen_bits_that_pillow_holds_in_thirty_two_are_read(tmp_path):
+    """PGM, TIFF with a sign, and in older versions of Pillow PNG."""
+    half = np.full((4, 4), 128 * 257, np.uint16)
+    (tmp_path / "a.pgm").write_bytes(b"P5 4 4 65535\n" + half.astype(">u2").tobytes())
+    saved(tmp_path / "a.png", Image.fromarray(half))
+    saved(tmp_path / "a.tif", Image.fromarray(half // 2), tiffinfo={339: 2})
+    with Image.open(tmp_path / "a.tif") as file:
+        assert file.mode == "I"
+    for name, value in (("a.pgm", 128), ("a.png", 128), ("a.tif", 64)):
+        assert open_image(tmp_path / name).getpixel((1, 1)) == (value,) * 3
 
 
 def test_inks_palettes_and_transparency(tmp_path):

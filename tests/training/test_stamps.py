@@ -8,6 +8,7 @@ from dmlnb.losses import ProxyAnchorLoss, contrastive_loss
 from dmlnb.models import EmbeddingNet, small_resnet
 from dmlnb.pooling import GlobalMaxPooling
 from dmlnb.training import cosine, load_checkpoint, save_checkpoint, train
+from dmlnb.training.stamps import describe_run, difference
 from tests.training.small import STEPS, make, run, same
 
 
@@ -77,3 +78,38 @@ def test_a_checkpoint_without_a_stamp_is_loaded_but_not_resumed(data, tmp_path):
     assert load_checkpoint(path, other, other_loss) == history and same(net, other)
     with pytest.raises(ValueError, match="does not say which run .* load_checkpoint, or give another path"):
         run(data, checkpoint=path)
+
+
+def test_a_loss_without_a_name_is_told_by_its_code(data, tmp_path):
+    path = tmp_path / "run.safetensors"
+    own = lambda embeddings, labels: contrastive_loss(embeddings, labels)
+    net, _ = make()
+    options = {"seed": 5, "device": "cpu", "progress": False, "checkpoint": path}
+    train(net, own, *data, stop_at=3, **options)
+    other = lambda embeddings, labels: 2 * contrastive_loss(embeddings, labels)
+    with pytest.raises(ValueError, match="loss: <lambda> #[0-9a-f]+ there, <lambda> #[0-9a-f]+ here"):
+        train(net, other, *data, **options)
+    assert len(train(net, lambda e, y: contrastive_loss(e, y), *data, **options)) == STEPS
+
+
+def test_a_stamp_of_names_alone_still_fits():
+    here = describe_run(
+        *make(), torch.zeros(2, 1, 4, 4), None, [torch.tensor([0, 1])], {"augment": lambda x: x}
+    )
+    there = here | {"augment": "<lambda>"}
+    assert difference(there, here) == "" and difference(there | {"augment": "turn"}, here).startswith(
+        "augment: turn"
+    )
+
+
+def test_what_a_loss_writes_down_makes_no_other_run(data, tmp_path):
+    class Logging(ProxyAnchorLoss):
+        def forward(self, embeddings, labels):
+            value = super().forward(embeddings, labels)
+            self.log = [*getattr(self, "log", ()), value.item()]
+            return value
+
+    net, loss = make()[0], Logging(4, 6)
+    options = {"seed": 5, "device": "cpu", "progress": False, "checkpoint": tmp_path / "run.safetensors"}
+    train(net, loss, *data, stop_at=3, **options)
+    assert len(loss.log) == 3 and len(train(net, loss, *data, **options)) == STEPS
