@@ -165,7 +165,8 @@ GSP = [
             on_birds("birds_hidden", "64-d, after"), "in bags the layer itself makes nuisance short"),
         Row("three quarters of nuisance: bags, collages", "A world where", UNREACHED,
             Bags("GSP μ=0.3 γ=20 | nuisance 0.7", "GAP | nuisance 0.7", of="bags"),
-            on_birds("birds_collages", "64-d, after"), "attention gains {0} in bags and {1} in collages",
+            on_birds("birds_collages", "64-d, after"),
+            "attention of the same sharpness (γ = 20) gains {0} in bags, a tuned one {1} in collages",
             [Bags("attention γ=20 | nuisance 0.7", "GAP | nuisance 0.7"), attention("birds_collages", "64-d, after")]),
         Row("light clutter", "The experiment", UNREACHED,
             Letters("pooling", "GSP | light", "GAP", baseline_study="baselines"),
@@ -391,7 +392,9 @@ RELAXED = [
         Row(at="Three exact limits", verdict="holds exactly", why="three limits, class labels among them"),
         Row("similarities instead of classes, the same loss", "The experiment", "no such comparison found",
             relaxed_letters("binary labels", SIZES_OF_LETTERS, "four sizes"),
-            relaxed("binary labels", SIZES, "six sizes"), "on letters the source is little ahead of its features"),
+            relaxed("binary labels", SIZES, "six sizes"),
+            "why similarities say no more than classes on letters, we do not know: "
+            "the source is far ahead of its features there"),
     ]),
     Claim("et-2", "more important pairs contribute more to training", "07", [
         Row(at="Idea 3", verdict="holds exactly",

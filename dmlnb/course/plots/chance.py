@@ -34,7 +34,7 @@ def draw_chance_demo(
     if not 0 <= step < 2 * SUB_PROBLEMS:
         raise ValueError(f"step: expected 0 .. {2 * SUB_PROBLEMS - 1}, got {step}")
     states = chance_states(num_proxies, pool, strength, seed)
-    figure, axes = new_figure(7.4, 3.5, columns=2, width_ratios=(1, 1.05), margins=(0.4, 0.15, 0.4, 0.5))
+    figure, axes = new_figure(7.4, 3.5, columns=2, width_ratios=(1, 1.05), margins=(0.4, 0.15, 0.45, 0.5))
     left, right = axes
     state = states[step]
     cover_panel(left, state["points"], state["labels"], state["proxies"])
@@ -52,6 +52,7 @@ def draw_chance_demo(
         right.plot(range(len(values)), values, color=color, alpha=0.25, linewidth=1.2)
         right.plot(range(step + 1), values[: step + 1], color=color, marker=marker, markersize=4, label=words)
     bound = [s["bound"] for s in states]
+    right.plot(range(len(bound)), bound, color=MISS, alpha=0.25, linestyle="--", linewidth=1.1)
     right.plot(
         range(step + 1), bound[: step + 1], color=MISS, linestyle="--", linewidth=1.1, label="Markov's bound"
     )
@@ -59,5 +60,7 @@ def draw_chance_demo(
     right.set(
         xlabel="half step: even = selected, odd = trained", xlim=(-0.4, len(states) - 0.6), ylim=(0, 1.1)
     )
-    right.legend(loc="upper right", fontsize=8)
+    right.legend(
+        loc="lower left", bbox_to_anchor=(-0.03, 0.98), ncols=2, fontsize=8, columnspacing=1.2, frameon=False
+    )
     return figure

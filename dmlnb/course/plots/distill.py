@@ -113,6 +113,7 @@ def draw_decision_matrix(
         "spread row": int(entropy.argmax()) if spread is None else spread,
     }
     figure, axes = new_figure(7.4, 3.6, rows=2, columns=2, width_ratios=(1.15, 1))
+    figure.get_layout_engine().set(w_pad=0.1)
     grid = axes[0, 0].get_gridspec()
     for ax in axes[:, 0]:
         ax.remove()
@@ -129,7 +130,7 @@ def draw_decision_matrix(
         letter = plain(names[row // subclasses])
         panel.set(title=f"{name}: “{letter}”, g = {row}", xlim=(-1, number), ylim=(0, None), ylabel="share")
         ax.add_patch(Rectangle((-0.5, row - 0.5), number, 1, fill=False, edgecolor=ACCENT, linewidth=0.7))
-    axes[1, 1].set_xlabel("decided as g′ (orange: the own class)")
+    axes[1, 1].set_xlabel("decided as g′ (orange: own class)")
     return figure
 
 

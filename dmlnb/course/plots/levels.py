@@ -11,6 +11,7 @@ from dmlnb.explore.figures import FAINT, new_figure, style
 from dmlnb.explore.names import name_legend, plain
 
 LEVEL_LOOKS = (("#9ECAE9", "o"), ("#4C78A8", "D"), ("#1B2A49", "s"))  # light to dark
+_APART = 0.24  # of a row, from one level to the next: levels that agree do not hide each other
 
 
 @style()
@@ -49,7 +50,7 @@ def draw_levels(
         raise ValueError(f"worlds: expected methods, and at most three levels of a factor, got {table}")
     figure, axes = new_figure(
         7.6,
-        (0.75 + 0.21 * len(methods)) * len(worlds) + 0.75,
+        (0.75 + 0.26 * len(methods)) * len(worlds) + 0.75,
         rows=len(worlds),
         columns=len(factors),
         sharey=True,
@@ -75,19 +76,18 @@ def draw_levels(
 def _panel(ax, methods: list[str], levels: list[str], values: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     for place, method in enumerate(methods):
         means = []
-        for (color, marker), level in zip(LEVEL_LOOKS, levels, strict=False):
+        for number, ((color, marker), level) in enumerate(zip(LEVEL_LOOKS, levels, strict=False)):
             if method not in values.get(level, {}):
                 continue
             mean, half = interval(values[level][method])
-            means.append(mean)
+            y = place + _APART * (number - (len(levels) - 1) / 2)
+            means.append((mean, y))
+            ax.plot([mean - half, mean + half], [y, y], color=color, linewidth=2, solid_capstyle="butt")
             ax.plot(
-                [mean - half, mean + half], [place, place], color=color, linewidth=2, solid_capstyle="butt"
-            )
-            ax.plot(
-                mean, place, marker, color=color, markersize=6, markeredgecolor="white", markeredgewidth=0.5
+                mean, y, marker, color=color, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5
             )
         if means:
-            ax.plot([min(means), max(means)], [place, place], color=FAINT, linewidth=1, zorder=0)
+            ax.plot(*zip(*means, strict=True), color=FAINT, linewidth=1, zorder=0)
     ax.set(yticks=range(len(methods)), yticklabels=[plain(name) for name in methods])
     ax.set_ylim(len(methods) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

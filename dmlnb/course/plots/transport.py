@@ -146,18 +146,22 @@ def draw_pooling_plan(image, plan: TransportPlan, *, mask=None) -> Figure:
             ax.contour(columns, rows, outline, levels=[0.5], colors=[ACCENT], linewidths=1.2)
             ax.set(xlim=(0, width), ylim=(height, 0))
     shown = heat.imshow(
-        np.log2(ratio.clip(0.25, 4)), cmap="PuOr_r", vmin=-2, vmax=2, alpha=0.65, extent=(0, width, height, 0)
+        np.log2(ratio.clip(0.5, 2)), cmap="PuOr_r", vmin=-1, vmax=1, alpha=0.65, extent=(0, width, height, 0)
     )
     _gate_bars(bars, torch.from_numpy(gates), float(gates.mean()))
     order = flow.sum(axis=1).argsort()[::-1][:16]  # the prototypes that get most
     matrix.imshow(flow[order][:, gates.argsort()[::-1]], aspect="auto", cmap="magma_r", vmin=0)
-    matrix.set(xlabel="region, largest gate first", ylabel="prototype, fullest first", title="plan")
+    matrix.set(
+        xlabel="region, largest gate first",
+        ylabel="prototype, fullest first",
+        title="plan (darker: more mass)",
+    )
     matrix.set(xticks=[], yticks=[])
     figure.subplots_adjust(wspace=0.32, right=0.98)
     place = heat.get_position()
     cax = figure.add_axes((place.x0, place.y0 - 0.075, place.width, 0.04))
-    scale = figure.colorbar(shown, cax=cax, orientation="horizontal", ticks=[-2, 0, 2])
-    scale.ax.set_xticklabels(["≤ ¼", "1", "≥ 4"], fontsize=8)
+    scale = figure.colorbar(shown, cax=cax, orientation="horizontal", ticks=[-1, 0, 1])
+    scale.ax.set_xticklabels(["≤ ½", "1", "≥ 2"], fontsize=8)
     return figure
 
 

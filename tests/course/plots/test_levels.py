@@ -17,11 +17,13 @@ def test_means_stand_in_their_rows():
     assert len(figure.axes) == 4 and len(png_bytes(figure)) < 60_000
     lower = figure.axes[2]
     dots = {
-        (line.get_xdata()[0], line.get_ydata()[0])
+        (line.get_xdata()[0], round(line.get_ydata()[0]))
         for line in lower.lines
         if line.get_marker() not in ("", "None")
     }
     assert dots == {(2.0, 0), (12.0, 0), (3.0, 1), (13.0, 1)}
+    heights = [line.get_ydata()[0] for line in lower.lines if line.get_marker() not in ("", "None")]
+    assert len(set(heights)) == 4  # no level hides another
     assert [text.get_text() for text in lower.get_yticklabels()] == ["triplet", "SupCon"]
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == ["16", "64"]  # in the order of the world that has both
