@@ -344,7 +344,7 @@ DISTILLATION = [
     ]),
     Claim("kd-4", "supervision from the teacher's decisions makes templates learnable in intermediate layers", "06", [
         Row("letKD-2 over two layers, the last supervised", "Part 3", "accuracy +0.5 over the middle layer left alone",
-            Students("letKD-2", "two layers, last supervised", missing="a longer run of both"),
+            Students("letKD-2", "two layers, last supervised"),
             Photographed("letKD-2", "two layers, last supervised"),
             "in both worlds the decisions are those of the teacher's last map, and hold more than two nats"),
         Row("a linear probe gains from before the middle layer to behind it", "Part 3", "it does (LDA)",
