@@ -2,6 +2,8 @@
 
     name_of(photo_transforms(224))          # "Compose( Resize(size=[256], …": what its repr says is enough
     name_of(lambda image: image.rotate(5))  # "<lambda> #1f0c5a33e79b": what its name leaves out is told by a digest
+
+A digest of code holds for one version of Python.
 """
 
 import dis
