@@ -176,10 +176,10 @@ class _Distances(torch.autograd.Function):
         if len(near) and ctx.same:
             divisor[l, j, i] = torch.inf
         far = upstream / divisor  # (L, N, M), g / d, and 0 for near pairs
-        on_a = torch.baddbmm(far.sum(dim=2, keepdim=True) * x, far, y, alpha=-1)
+        on_a = (far.sum(dim=2, keepdim=True) * x).baddbmm_(far, y, alpha=-1)
         on_b = None
         if not ctx.same and ctx.needs_input_grad[1]:
-            on_b = torch.baddbmm(far.sum(dim=1)[:, :, None] * y, far.mT, x, alpha=-1)
+            on_b = (far.sum(dim=1)[:, :, None] * y).baddbmm_(far.mT, x, alpha=-1)
         if len(near):
             length = distance[l, i, j]  # (m,)
             pull = upstream[l, i, j] / length.where(length >= torch.finfo(length.dtype).tiny, torch.inf)
