@@ -89,6 +89,11 @@ DIFFERENT = [  # each of two
 ]
 
 
+def several():
+    rng, log = np.random.default_rng(0), []
+    return [*DIFFERENT, (lambda x: x in {"a", "b", "c"}, [{"a", "b", "c"}, rng, log.append])]
+
+
 @pytest.mark.parametrize("one, other", DIFFERENT)
 @pytest.mark.parametrize(
     "inside",
@@ -109,13 +114,10 @@ def test_different_code_and_values_have_different_names(one, other, inside):
 
 def test_names_are_the_same_in_every_process():
     """Addresses, and the order of sets of strings, are others in each."""
-    program = (
-        "from tests.data.test_names import *; rng = np.random.default_rng(0); log = []\n"
-        "for f in [*DIFFERENT, (lambda x: x in {'a', 'b', 'c'}, [{'a', 'b', 'c'}, rng, log.append])]: print(name_of(f))"
-    )
-    run = lambda: subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    one, other = run().stdout, run().stdout
-    assert one == other and " at 0x" not in one and len(one.splitlines()) == len(DIFFERENT) + 1
+    program = "from tests.data.test_names import *\nfor f in several(): print(name_of(f))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    here = [str(name_of(f)) for f in several()]
+    assert run.stdout.splitlines() == here and " at 0x" not in run.stdout
 
 
 def test_the_place_of_code_and_what_is_done_with_it_change_no_name():

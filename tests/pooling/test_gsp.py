@@ -345,13 +345,12 @@ def test_an_image_far_from_all_prototypes_has_a_right_gradient(make, sharpness):
 
 
 @exports_all
-@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("make", [GeneralizedSumPooling, AttentionPooling])
-def test_it_exports_for_any_number_of_images(make, strict):
+def test_it_exports_for_any_number_of_images(make):
     pool = make(8, 4, memory_size=8) if make is GeneralizedSumPooling else make(8, 4)
     if make is GeneralizedSumPooling:
         pool.init_prototypes(torch.randn(8, 8))  # the warm-up is over
     batch = ({0: torch.export.Dim("batch")},)
-    program = torch.export.export(pool.eval(), (torch.rand(3, 8, 5, 5),), dynamic_shapes=batch, strict=strict)
+    program = torch.export.export(pool.eval(), (torch.rand(3, 8, 5, 5),), dynamic_shapes=batch, strict=False)
     images = torch.rand(5, 8, 5, 5)
     assert torch.allclose(program.module()(images), pool(images), atol=1e-5)
