@@ -85,9 +85,8 @@ class AttentionTransferLoss(nn.Module):
 def attention_map(features: Tensor) -> Tensor:
     """Energy of each place, as a unit vector: `(B, C, H, W) -> (B, H W)`; zeros stay zeros."""
     features = features.to(wide(features)).flatten(2)  # (B, C, H W)
-    size = (
-        features.detach().abs().amax(dim=(1, 2), keepdim=True)
-    )  # of each image: squares neither overflow nor vanish
+    # of each image: squares neither overflow nor vanish
+    size = features.detach().abs().amax(dim=(1, 2), keepdim=True)
     features = features / torch.where(size > 0, size, torch.ones_like(size))
     return nn.functional.normalize(features.square().mean(dim=1), dim=1)
 

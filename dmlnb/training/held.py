@@ -64,7 +64,8 @@ def learned_parameters(loss: nn.Module | None, net: nn.Module) -> list[nn.Parame
     """The parameters of a loss that are trained beside the network's: not frozen, and of no part that is only used."""
     held = [*net.parameters()] + [p for part in only_used(loss, net) for p in part.parameters()]
     left_out = {id(p) for p in held}
-    return [p for p in (loss.parameters() if loss else ()) if p.requires_grad and id(p) not in left_out]
+    found = [] if loss is None else loss.parameters()
+    return [p for p in found if p.requires_grad and id(p) not in left_out]
 
 
 def require_all_trained(value: Tensor, optimizer: torch.optim.Optimizer) -> None:

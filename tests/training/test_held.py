@@ -192,6 +192,15 @@ def test_a_part_in_evaluation_mode_of_a_loss_that_is_a_module_stays_as_it_is(dat
     assert {*map(id, learned_parameters(loss, net))} == {id(loss.proxies.proxies)}
 
 
+def test_a_loss_with_a_length_of_zero_is_trained():
+    class Memory(ProxyAnchorLoss):
+        def __len__(self):
+            return 0
+
+    loss = Memory(4, 6)
+    assert [*map(id, learned_parameters(loss, make()))] == [id(loss.proxies)]
+
+
 def test_a_loss_that_an_evaluation_left_in_its_mode_is_trained_whole(data):
     net, loss = make(), Taught(nn.Linear(6, 6).requires_grad_(False)).eval()
     assert only_used(loss, net) == [] and len(learned_parameters(loss, net)) == 1
