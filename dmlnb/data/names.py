@@ -61,6 +61,13 @@ def sample_of(images: int) -> Tensor:
     return torch.linspace(0, images - 1, min(SAMPLES, images)).long()
 
 
+def globals_of(code: CodeType) -> list[str]:
+    """Names that code, or a function inside of it, looks up outside of all functions; each once, in their order."""
+    own = [step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"]
+    inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in globals_of(part)]
+    return [*dict.fromkeys(own + inner)]
+
+
 def _name(thing: object, seen: set[int]) -> object:
     """`name_of`; of what is `seen` already, as in a circle, the plain name alone."""
     if isinstance(thing, np.generic):
@@ -111,7 +118,7 @@ def _package(thing: object) -> str:
 def _held(thing: object, known: bool) -> Iterator[tuple[str, object]]:
     """What a thing computes with: values that a function reads from outside, attributes of an object."""
     if isinstance(thing, FunctionType):
-        outside = {} if known else {name: thing.__globals__.get(name) for name in _globals(thing.__code__)}
+        outside = {} if known else {name: thing.__globals__.get(name) for name in globals_of(thing.__code__)}
         for name, cell in zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True):
             try:
                 outside[name] = cell.cell_contents
@@ -134,12 +141,6 @@ def _held(thing: object, known: bool) -> Iterator[tuple[str, object]]:
         yield from (
             (k, v) for k, v in sorted(own.items()) if not (known and isinstance(v, Tensor | np.ndarray))
         )
-
-
-def _globals(code: CodeType) -> set[str]:
-    """Names that code, or a function inside of it, looks up outside of all functions."""
-    names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
-    return names.union(*(_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
 def _instructions(code: CodeType) -> list:

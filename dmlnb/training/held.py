@@ -4,7 +4,6 @@ A loss that is a module says itself what it learns. A lambda, a partial, a bound
 parameters are found by looking where Python keeps what a function uses, and the first step checks that none was missed.
 """
 
-import dis
 import functools
 import sys
 import types
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
+
+from dmlnb.data.names import globals_of
 
 
 def modules_of(loss: Callable | None) -> list[nn.Module | nn.Parameter]:
@@ -112,7 +113,7 @@ def _parts(thing: object) -> list:
     if isinstance(thing, types.FunctionType):
         cells = [cell.cell_contents for cell in thing.__closure__ or () if _filled(cell)]
         defaults = [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
-        names = () if _installed(thing) else _names(thing.__code__)
+        names = () if _installed(thing) else globals_of(thing.__code__)
         used = [thing.__globals__[name] for name in names if name in thing.__globals__]
         return [*cells, *defaults, *used, *vars(thing).values()]
     if isinstance(thing, functools.partial):
@@ -126,13 +127,6 @@ def _parts(thing: object) -> list:
     if callable(thing) and not isinstance(thing, type):
         return [*getattr(thing, "__dict__", {}).values(), type(thing).__call__]
     return []
-
-
-def _names(code: types.CodeType) -> list[str]:
-    """The global names that a piece of code reads, those of functions inside it too."""
-    own = [step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"]
-    inner = [name for part in code.co_consts if isinstance(part, types.CodeType) for name in _names(part)]
-    return [*dict.fromkeys(own + inner)]
 
 
 def _installed(function: types.FunctionType) -> bool:
