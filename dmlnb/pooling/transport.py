@@ -13,7 +13,7 @@ from torch import Tensor
 from dmlnb._inputs import is_real, require_floats, require_not_negative, traced, wide
 from dmlnb.pooling.gates import as_mass, gates_of_mass
 
-SPREAD = 30.0  # exponents that lie closer are all taken relative to one number; gradients hold e^60, far from overflow
+CALM = 30.0  # scores of this size and less need no shift: gradients hold e^60, far from overflow
 
 
 @dataclass(frozen=True)
@@ -114,24 +114,43 @@ def kernel_and_scores(cost: Tensor, sharpness: float) -> tuple[Tensor, Tensor, T
     if cost.ndim != 3 or cost.numel() == 0 or not cost.is_floating_point():
         got = f"{cost.dtype} {tuple(cost.shape)}"
         raise ValueError(f"cost: expected floating point of shape (B, m, n), got {got}")
-    kernel = -sharpness * cost.to(wide(cost))
-    largest = _largest(kernel.detach())
-    kernel = kernel.sub_(largest).exp_()  # in place: to find new memory takes longer than to compute
-    totals = kernel.sum(dim=1)
-    scores = totals.log() + largest.squeeze(1)  # a log of a sum of exponentials
+    cost = cost.to(wide(cost))
+    if not traced():
+        kernel, totals = _Kernel.apply(cost, sharpness, None)
+        scores = totals.log()
+        low, high = scores.detach().aminmax()
+        if -CALM < low.item() and high.item() < CALM:
+            return kernel, totals, scores
+    least = cost.detach().amin(dim=1, keepdim=True)  # b, (B, 1, n): it cancels, so it needs no gradient
+    kernel, totals = _Kernel.apply(cost, sharpness, least)
+    scores = totals.log() - sharpness * least.squeeze(1)  # a log of a sum of exponentials
     if not traced() and not torch.isfinite(scores).all():
         raise ValueError("cost: expected finite numbers, got NaN or infinity (or sharpness * cost overflows)")
     return kernel, totals, scores
 
 
-def _largest(exponents: Tensor) -> Tensor:
-    """What to take out of the exponents (B, m, n): it cancels in assignment and scores, so it needs no gradient.
+class _Kernel(torch.autograd.Function):
+    """$e^{-\\gamma (c_{ij} - b_j)}$ and its sums over i; their gradient in one or two passes over (B, m, n)."""
 
-    The largest of all, (1, 1, 1), where all lie close to it; otherwise that of each token, (B, 1, n), which takes
-    longer to find.
-    """
-    if not traced():
-        low, high = exponents.aminmax()
-        if (high - low).item() < SPREAD:
-            return high.view(1, 1, 1)
-    return exponents.amax(dim=1, keepdim=True)
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(cost: Tensor, sharpness: float, least: Tensor | None) -> tuple[Tensor, Tensor]:
+        exponents = cost * -sharpness if least is None else (cost - least).mul_(-sharpness)
+        kernel = exponents.exp_()  # in place: to find new memory takes longer than to compute
+        return kernel, kernel.sum(dim=1)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output: tuple[Tensor, Tensor]) -> None:
+        ctx.sharpness = inputs[1]
+        ctx.save_for_backward(output[0])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, of_kernel: Tensor | None, of_totals: Tensor | None):
+        (kernel,) = ctx.saved_tensors
+        of_row = kernel.new_zeros(()) if of_totals is None else (-ctx.sharpness * of_totals)[:, None, :]
+        if of_kernel is None:
+            return kernel * of_row, None, None
+        upstream = torch.add(of_row, of_kernel, alpha=-ctx.sharpness)
+        return upstream * kernel if traced() else upstream.mul_(kernel), None, None

@@ -40,6 +40,34 @@ def test_the_fixed_number_of_steps_of_a_traced_program_is_enough(n, mass, spread
         assert torch.allclose(row, bisection(image, mass), atol=1e-9)
 
 
+@pytest.mark.parametrize("mass", [1e-6, 0.02, 0.1, 0.3, 0.5, 0.9, 0.98, 1 - 1e-6, 1.0])
+@pytest.mark.parametrize("spread", [0.0, 1.0, 5.0, 20.0, 1000.0])
+def test_plain_newton_is_exact_or_says_that_it_is_not(mass, spread):
+    generator = torch.Generator().manual_seed(0)
+    scores = spread * torch.rand(64, 49, generator=generator, dtype=torch.float64) + 3
+    mass = torch.tensor([[mass]], dtype=torch.float64)
+    found = gates._solve_calm(scores, mass)
+    calm = 0.02 < mass < 0.98 and spread <= 5
+    if calm or found is not None:
+        logits, tau, steps = found
+        expected, expected_tau, _ = gates._solve(scores, mass)
+        assert steps <= gates.CALM_STEPS
+        assert torch.allclose(logits, expected, rtol=0, atol=1e-12)
+        assert torch.allclose(tau, expected_tau, rtol=0, atol=1e-12)
+    if spread == 1000 or not 0.001 < mass < 0.999:
+        assert found is None
+
+
+def test_plain_newton_needs_every_image_to_be_calm():
+    scores = torch.randn(8, 20, dtype=torch.float64)
+    mass = torch.tensor([[0.3]], dtype=torch.float64)
+    assert gates._solve_calm(scores, mass) is not None
+    scores[3] *= 1000
+    assert gates._solve_calm(scores, mass) is None
+    found, _, _ = gates_of_mass(scores, 0.3)
+    assert torch.allclose(found[3], bisection(scores[3], 0.3), atol=1e-9)
+
+
 def test_gates_by_hand():
     found, tau, _ = gates_of_mass(torch.zeros(2, 4), 0.25)  # equal scores: all gates are the mass
     assert torch.allclose(found, torch.full((2, 4), 0.25).double())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmlnb.pooling.gates import MAX_STEPS, gates_of_mass
-from dmlnb.pooling.transport import SPREAD, partial_transport, token_scores
+from dmlnb.pooling.transport import CALM, kernel_and_scores, partial_transport, token_scores
 
 
 def random_cost(*shape, seed=0, dtype=torch.float64):
@@ -254,14 +254,16 @@ def test_an_infinite_cost_forbids_a_pair():
     assert cost.grad.isfinite().all() and cost.grad[0, 0, 3] == 0
 
 
-@pytest.mark.parametrize("spread", [0.98 * SPREAD, 1.02 * SPREAD])
-def test_exponents_taken_relative_to_one_number_or_to_that_of_each_token_give_the_same(spread):
+@pytest.mark.parametrize("offset", [0.95 * CALM, 1.05 * CALM, -0.9 * CALM, -1.2 * CALM])
+def test_scores_that_need_a_shift_and_those_that_do_not(offset):
     cost = random_cost(4, 5, 30, dtype=torch.float32)
-    cost = ((cost - cost.min()) / (cost.max() - cost.min())).requires_grad_()  # from 0 to 1
-    found = partial_transport(cost, 0.4, spread)
+    cost = (offset + cost - cost.mean()).requires_grad_()
+    scores = token_scores(cost.detach(), 1.0)
+    assert (scores.abs().amax() < CALM) == (abs(offset) < CALM)
+    found = partial_transport(cost, 0.4, 1.0)
     wide_cost = cost.detach().double().requires_grad_()
-    exact = partial_transport(wide_cost, 0.4, spread)
-    log_softmax = torch.log_softmax(-spread * wide_cost, dim=1)
+    exact = partial_transport(wide_cost, 0.4, 1.0)
+    log_softmax = torch.log_softmax(-wide_cost, dim=1)
     assert torch.allclose(exact.assignment, log_softmax.exp(), atol=1e-14)
     for name in ("weights", "assignment", "plan"):
         assert torch.allclose(getattr(found, name).double(), getattr(exact, name), rtol=2e-5, atol=1e-7), name
@@ -269,6 +271,28 @@ def test_exponents_taken_relative_to_one_number_or_to_that_of_each_token_give_th
     (of_cost,) = torch.autograd.grad(found.plan, cost, upstream)
     (expected,) = torch.autograd.grad(exact.plan, wide_cost, upstream.double())
     assert torch.allclose(of_cost.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_gradcheck_of_kernel_totals_and_scores(part):
+    cost = random_cost(2, 3, 5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda c: kernel_and_scores(c, 2.0)[part], (cost,))
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_gradients_of_kernel_totals_and_scores_together_are_those_of_autograd(offset):
+    cost = (random_cost(2, 3, 5) + offset).requires_grad_()
+    relative = lambda c: c - c.detach().amin(dim=1, keepdim=True) if offset else c  # what the kernel is of
+    upstream = [torch.randn(2, 3, 5).double(), torch.randn(2, 5).double(), torch.randn(2, 5).double()]
+    for used in [(0,), (1,), (2,), (0, 1), (0, 2), (0, 1, 2)]:
+        kernel = torch.exp(-2.0 * relative(cost))
+        slow = kernel, kernel.sum(dim=1), torch.logsumexp(-2.0 * cost, dim=1)
+        found = kernel_and_scores(cost, 2.0)
+        results = [
+            torch.autograd.grad([all_[i] for i in used], cost, [upstream[i] for i in used])[0]
+            for all_ in (slow, found)
+        ]
+        assert torch.allclose(*results, rtol=1e-12, atol=1e-14), used
 
 
 def test_one_mass_for_each_image():
