@@ -26,7 +26,7 @@ MINED = {  # of a triplet, by how much its negative is farther than its positive
 
 def active_mean(terms: Tensor, mask: Tensor) -> Tensor:
     """Mean of the positive terms in the mask, $\\sum_{t>0} t \\, / \\, \\#\\{t > 0\\}$; 0 when there is none."""
-    active = terms.where(mask, 0).relu()
+    active = terms.where(mask, 0).relu_()
     return active.sum() / active.detach().sign().sum().clamp(min=1)
 
 

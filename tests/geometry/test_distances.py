@@ -5,10 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmlnb.geometry import (
-    inner_products,
-    pairwise_distances,
-)
+from dmlnb.geometry import distances, inner_products, pairwise_distances
 
 
 @pytest.mark.parametrize("shape", [(), (3,)])
@@ -62,7 +59,9 @@ def two_sets(kind, dim):
 
 @pytest.mark.parametrize("dim", [2, 24, 512])
 @pytest.mark.parametrize("kind", ["cone", "many", "mixed", "huge", "tiny", "far"])
-def test_every_distance_is_right_to_1e_5_of_itself(kind, dim):
+@pytest.mark.parametrize("large", [1 << 26, 0])
+def test_every_distance_is_right_to_1e_5_of_itself(monkeypatch, large, kind, dim):
+    monkeypatch.setattr("dmlnb.geometry.distances.LARGE", large)
     a, b = two_sets(kind, dim)
     for x, y in ((a, b), (a, a), (b, a), (a.expand(2, -1, -1), b)):
         found, right = pairwise_distances(x, y).double(), differences(x, y)
@@ -158,6 +157,24 @@ def test_collapsed_classes_are_told_apart_in_float64(monkeypatch, noise, same):
     pull = weights[:, :, None] * torch.nan_to_num(apart / apart.norm(dim=2, keepdim=True))
     right = pull.sum(1) - pull.sum(0) if same else pull.sum(1)
     assert (gradient - right).abs().max() <= 1e-5 * weights.sum(0).max()
+
+
+@pytest.mark.parametrize("each, same", [(1, False), (1, True), (4, True), (32, False), (32, True)])
+def test_a_few_rows_tell_whether_the_product_is_for_use(monkeypatch, each, same):
+    """They are right in plain cases; where they are not, it costs time and no digits."""
+    monkeypatch.setattr("dmlnb.geometry.distances.LARGE", 0)
+    answers, ask = [], distances._sample_is_near
+    spy = lambda *args: answers.append(ask(*args)) or answers[-1]
+    monkeypatch.setattr("dmlnb.geometry.distances._sample_is_near", spy)
+    labels = torch.arange(192) // each
+    centres = torch.randn(192, 512)
+    a, other = (centres[labels] + 0.1 * torch.randn(192, 512) for _ in range(2))
+    b = a if same else other
+    found, right = pairwise_distances(a, b), differences(a, b)
+    assert ((found - right).abs() <= 1e-5 * right).all()
+    assert answers == (
+        [True, False] if each == 32 else [False]
+    )  # not the product of float32, but that of float64
 
 
 def test_squares_that_overflow_are_those_of_float64():
