@@ -5,7 +5,8 @@ interrupted goes on with the very same images, and the number of workers changes
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -74,7 +75,7 @@ def load_batches(
     seed: int = 0,
     workers: int = 0,
     part: tuple[int, int] = (0, 1),
-) -> Iterator[tuple[Tensor, Tensor | None]]:
+) -> Generator[tuple[Tensor, Tensor | None], None, None]:
     """The images and labels of `batches[step]`, one pair for each of `steps`.
 
     Args:
@@ -87,7 +88,7 @@ def load_batches(
         part: `(number, of how many)`: of each batch only this part, of as many in order and of equal length.
 
     Yields:
-        `(B, c, S, S)` as stored, and `(B,)`.
+        `(B, c, S, S)` as stored, and `(B,)`. Who may stop before the end closes it: `with closing(load_batches(...))`.
     """
     if reads_batches(images):
         for step in steps:
@@ -101,20 +102,25 @@ def load_batches(
         collate_fn=_collate,
         generator=torch.Generator(),  # the global generator stays as it is
     )
-    for step, (batch, own) in zip(steps, in_own_words(loader), strict=True):
-        index = _part(index_of(batches, step, len(images)), part)
-        yield batch, own if labels is None else labels[index]
+    with closing(in_own_words(loader)) as loaded:
+        for step, (batch, own) in zip(steps, loaded, strict=True):
+            index = _part(index_of(batches, step, len(images)), part)
+            yield batch, own if labels is None else labels[index]
 
 
-def in_own_words(loader: DataLoader) -> Iterator:
-    """The loader's batches; an error of a worker process is one line, as it is without workers."""
+def in_own_words(loader: DataLoader) -> Generator[Any, None, None]:
+    """The loader's batches; an error of a worker process is one line, as it is without workers, and ends them all."""
+    batches = iter(loader)
     try:
-        yield from loader
+        yield from batches
     except (OSError, ValueError) as error:
         if not str(error).startswith("Caught "):
             raise
         own = str(error).strip().splitlines()[-1].partition(": ")[2]  # below the worker's traceback
         raise type(error)(own) from error
+    finally:  # what a kept error refers to is left to the garbage collector, which waits five seconds for each worker
+        if loader.num_workers:
+            batches._shutdown_workers()  # type: ignore[attr-defined] # there is no public way
 
 
 def index_of(batches: Sequence[Tensor], step: int, size: int) -> Tensor:

@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +160,7 @@ def fill(
             evaluating(backbone),
             torch.no_grad(),
             tqdm(total=number, initial=done, desc="maps", unit="image", disable=None) as bar,
+            closing(rest),
         ):
             for batch, _ in rest:
                 # convolutions are faster in channels_last

@@ -1,5 +1,7 @@
 """Embeddings, or whatever a network gives, of a whole data set, batch by batch."""
 
+from contextlib import closing
+
 import torch
 from torch import Tensor, nn
 
@@ -45,8 +47,8 @@ def embed(
     weight = a_weight(owner)
     rows = torch.arange(len(images)) if rows is None else _require_rows(rows, len(images))
     batches = rows.split(batch_size)
-    with evaluating(owner):
-        loaded = load_batches(images, None, batches, range(len(batches)), workers=workers)
+    loading = load_batches(images, None, batches, range(len(batches)), workers=workers)
+    with evaluating(owner), closing(loading) as loaded:
         chunks = [
             net(to_float(chunk.to(weight.device)).to(weight.dtype)).float().cpu() for chunk, _ in loaded
         ]

@@ -7,7 +7,7 @@ So an interrupted run, resumed from its checkpoint, ends in the very same weight
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ def train(
     loaded = load_batches(images, labels, batches, todo, seed=seed, workers=workers, part=part)
     bar = tqdm(todo, initial=len(history), total=steps, disable=not progress or rank > 0, desc="training")
     own_random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with own_random, distributed.synced_batchnorm():
+    with own_random, distributed.synced_batchnorm(), closing(loaded):
         for step in bar:
             began = time.perf_counter()
             torch.manual_seed(seed * 1_000_003 + step)

@@ -1,11 +1,16 @@
+import multiprocessing
 import random
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from dmlnb.data import FeatureMaps
 from dmlnb.data.loading import load_batches, reads_batches, require_images
+from dmlnb.models import embed
+from dmlnb.training import train
 
 
 class Noisy(torch.utils.data.Dataset):
@@ -17,6 +22,16 @@ class Noisy(torch.utils.data.Dataset):
     def __getitem__(self, index):
         drawn = [torch.rand(()).item(), np.random.rand(), random.random()]  # noqa: NPY002 - as transforms draw
         return torch.tensor([float(index), *drawn]).view(4, 1, 1), index
+
+
+class Labelled(Noisy):
+    labels = torch.arange(10)
+
+
+def fails_module():
+    net = nn.Conv2d(4, 2, 1)
+    net.register_forward_hook(fails)
+    return net
 
 
 class Maps:
@@ -85,6 +100,51 @@ def test_every_draw_is_its_own():
     assert torch.equal(
         drawn[:2], torch.cat([batch[:, 1:, 0, 0] for batch, _ in read(Noisy(), seed=3, steps=[0])])
     )
+
+
+class Broken(Noisy):
+    def __getitem__(self, index):
+        if index == 5:
+            raise OSError("no picture")
+        return super().__getitem__(index)
+
+
+def fails(*_):
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "read_all, images, error",
+    [
+        (lambda images, path: read(images, workers=2), Broken(), OSError),
+        (
+            lambda images, path: embed(fails_module(), images, workers=2, batch_size=2),
+            Noisy(),
+            ZeroDivisionError,
+        ),
+        (
+            lambda images, path: train(
+                nn.Conv2d(4, 2, 1), fails, images, torch.arange(10), BATCHES, workers=2, progress=False
+            ),
+            Noisy(),
+            ZeroDivisionError,
+        ),
+        (
+            lambda images, path: FeatureMaps.compute(
+                fails_module(), images, path / "m", workers=2, batch_size=2
+            ),
+            Labelled(),
+            ZeroDivisionError,
+        ),
+    ],
+    ids=["a worker", "embed", "train", "maps"],
+)
+def test_no_worker_outlives_an_error_that_is_kept_as_notebooks_do(tmp_path, read_all, images, error):
+    before = {*multiprocessing.active_children()}
+    with pytest.raises(error) as kept:
+        read_all(images, tmp_path)
+    assert {*multiprocessing.active_children()} <= before
+    assert kept.tb is not None
 
 
 @pytest.mark.parametrize("workers", [0, 1])
