@@ -13,12 +13,15 @@ from typing import NamedTuple
 import pytest
 import torch
 import torch.distributed as dist
+from filelock import FileLock
 
 from dmlnb.training import distributed
 
 fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 clean = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-clean.set_forkserver_preload(["torch", "dmlnb.course", "dmlnb.training"])  # what most of them need
+clean.set_forkserver_preload(  # what most of them need; optimizers import the last
+    ["pytest", "dmlnb.course", "dmlnb.training", "torch._dynamo"]
+)
 SECONDS = 180  # after which a process that hangs is ended, and its exit code is -9
 
 
@@ -50,6 +53,17 @@ def together(job, folder, *given, size: int = 2, seconds: float = SECONDS, minut
         with open(said, encoding="utf-8") as file:
             found.append(Ended(given_back, file.read().strip(), process.exitcode))
     return found
+
+
+def once(tmp_path_factory, name: str, make):
+    """`make(folder)`, computed by the first worker of a test run that asks; the others wait and read what it found."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "found.pt").exists():
+            folder.mkdir(exist_ok=True)
+            torch.save(make(folder), folder / "found.pt")
+    return torch.load(folder / "found.pt", weights_only=False)
 
 
 def _one(rank, size, port, folder, minutes, job, given):

@@ -31,7 +31,7 @@ from dmlnb.pooling import (
 )
 from dmlnb.training import distributed, load_checkpoint, train
 from dmlnb.training.loop import make_optimizer
-from tests.processes import fork, together
+from tests.processes import fork, once, together
 
 STEPS, C, D, WIDTHS = 5, 6, 5, (4, 4, 6, 8)
 
@@ -264,12 +264,16 @@ def one():
 
 
 @pytest.fixture(scope="session")
-def two(tmp_path_factory, one):
-    folder = tmp_path_factory.mktemp("two")
-    trained("contrastive", checkpoint=folder / "alone.safetensors")
-    ended = together(asked, folder, folder, seconds=600)
-    assert [(end.said, end.code) for end in ended] == [("", 0)] * 2
-    return [end.result for end in ended]
+def two(tmp_path_factory):
+    """What each of two processes answers."""
+
+    def ask(folder):
+        trained("contrastive", checkpoint=folder / "alone.safetensors")
+        ended = together(asked, folder, folder, seconds=600)
+        assert [(end.said, end.code) for end in ended] == [("", 0)] * 2
+        return [end.result for end in ended]
+
+    return once(tmp_path_factory, "two", ask)
 
 
 def difference(one, two, part=""):
