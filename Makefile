@@ -36,7 +36,7 @@ lab: install  ## open the course in JupyterLab (PORT=8888; LAB_ARGS for more opt
 
 test: install  ## unit tests, then every notebook from top to bottom; fails if either part fails
 	@trap 'exit 130' INT; status=0; \
-	$(ONE) $(PY) -m pytest tests -n $(WORKERS) || status=1; \
+	$(ONE) $(PY) -m pytest tests -n $(WORKERS) -p no:nbval || status=1; \
 	$(ONE) $(PY) -m pytest notebooks $(NBVAL) -n $(WORKERS) --dist loadscope --no-loadscope-reorder || status=1; \
 	exit $$status
 

@@ -1,4 +1,4 @@
-"""What the losses of embedding transfer cost, as ratios to simple parts: n = 180 rows of 512 numbers.
+"""What the losses of embedding transfer cost, as ratios to simple parts: n = 180 rows of 512 numbers, and other n.
 
     OMP_NUM_THREADS=1 python -m timings.transfer
 
@@ -121,7 +121,14 @@ def main() -> None:
     print()
     print(f"relaxed contrastive / (2 x two products + floor)  {cost['relaxed contrastive'] / floor:6.2f}")
     ratio = cost["relaxed multi-similarity"] / cost["relaxed contrastive"]
-    print(f"relaxed multi-similarity / relaxed contrastive    {ratio:6.2f}")
+    print(f"relaxed multi-similarity / relaxed contrastive    {ratio:6.2f}\n")
+
+    print("relaxed contrastive / released, by n")
+    for n in (64, 180, 360, 720):
+        target, source = torch.randn(n, 512, requires_grad=True), torch.randn(n, 512)
+        pair = {"ours": RelaxedContrastiveLoss(), "released": released_relaxed}
+        cost = milliseconds({name: forward_backward(loss, target, source) for name, loss in pair.items()})
+        print(f"{n:6d}{cost['ours']:8.2f} ms{cost['released']:8.2f} ms{cost['ours'] / cost['released']:7.2f}")
 
 
 if __name__ == "__main__":

@@ -38,16 +38,16 @@ class ProbabilisticTransferLoss(nn.Module):
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
         require_pair(target, source)
-        with torch.no_grad():
-            wanted = self._probabilities(source)
         found = self._probabilities(target)
-        wanted = wanted.to(found.dtype)
-        return (wanted * ((wanted + self.eps) / (found + self.eps)).log()).mean()
+        with torch.no_grad():
+            wanted = self._probabilities(source).to(found.dtype)
+            per_wanted = (wanted + self.eps).reciprocal()
+        return -(wanted * ((found + self.eps) * per_wanted).log()).mean()
 
     @staticmethod
     def _probabilities(x: Tensor) -> Tensor:
         unit = normalize(x.to(wide(x)))
-        kernel = (1 + inner_products(unit, unit)).relu() / 2
+        kernel = (1 + inner_products(unit, unit)).relu_()  # its half has the same p
         return kernel * kernel.sum(dim=1, keepdim=True).reciprocal()
 
 
