@@ -59,4 +59,4 @@ def _seeded():
     import torch
 
     torch.set_num_threads(1)
-    torch.default_generator.manual_seed(0)  # `torch.manual_seed` takes half a millisecond, for devices that no test has
+    torch.default_generator.manual_seed(0)  # `torch.manual_seed` takes half a millisecond for devices not here
