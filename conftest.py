@@ -59,4 +59,4 @@ def _seeded():
     import torch
 
     torch.set_num_threads(1)
-    torch.default_generator.manual_seed(0)  # `torch.manual_seed` takes half a millisecond for devices not here
+    torch.default_generator.manual_seed(0)  # not `torch.manual_seed`: half a millisecond for other devices
