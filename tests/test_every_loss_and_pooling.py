@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 from torch import nn
 
 from dmlnb import _inputs, losses, pooling
@@ -219,6 +220,13 @@ A_FEW = [
 ]
 
 
+def with_backward(entry):
+    """What torch 2.6 does to a long program is in docs/training.md."""
+    slow = entry.name == "GeneralizedSumPooling" and Version(torch.__version__) < Version("2.7")
+    marks = pytest.mark.skipif(slow, reason="torch 2.6 takes minutes")
+    return pytest.param(entry, "aot_eager", marks=marks)
+
+
 def value_and_gradient(function, inputs):
     first = inputs[0].clone().requires_grad_()
     value = function(first, *inputs[1:])
@@ -231,7 +239,7 @@ def value_and_gradient(function, inputs):
 @pytest.mark.filterwarnings("ignore:'onnxscript:FutureWarning")  # which torch 2.6 imports here
 @pytest.mark.parametrize(
     "entry, backend",
-    [(entry, "eager") for entry in COMPILED] + [(e, "aot_eager") for e in COMPILED if e.name in A_FEW],
+    [(entry, "eager") for entry in COMPILED] + [with_backward(e) for e in COMPILED if e.name in A_FEW],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_compiles_whole(entry, backend):

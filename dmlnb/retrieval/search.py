@@ -28,6 +28,7 @@ _BLOCK = 1 << 22  # numbers in one block of answers (queries times candidates): 
 _TILE = 512, 1 << 14  # queries and rows that are compared at a time in float32: again 32 MiB
 _SHARE = 16  # a query that needs more than N / 16 rows is compared with all, in float64
 _EPS = np.finfo(np.float64).eps
+_NEVER = 1e300  # the squared distance of a row that is no answer; far from overflow
 
 
 class ExactSearch:
@@ -240,11 +241,14 @@ class ExactSearch:
         if own is not None:
             packed[np.flatnonzero(own >= 0), own[own >= 0]] = np.iinfo(np.int64).max  # to the end
         packed.sort(axis=1)
-        if own is not None:
-            packed = packed[:, :-1]
         found = packed & ((1 << bits) - 1)
         packed >>= bits
-        return found, packed * grid, grid
+        squares = packed * grid
+        if own is not None:
+            if (own >= 0).all():
+                return found[:, :-1], squares[:, :-1], grid
+            found[own >= 0, -1], squares[own >= 0, -1] = own[own >= 0], _NEVER  # others need their last row
+        return found, squares, grid
 
     def _measure(self, q: np.ndarray, found: np.ndarray, squares: np.ndarray, chosen: np.ndarray) -> None:
         """Write the squared distances of the chosen pairs, from differences in float64."""

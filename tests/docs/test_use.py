@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+from tests.every import exports_all
+
 PAGE = Path(__file__).parents[2] / "docs" / "use.md"
 
 
+@exports_all
 def test_the_page_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)

@@ -180,6 +180,16 @@ def test_small_whole_numbers_are_ranked_as_in_whole_numbers(data, metric, share,
     assert answer.tolist() == [line[:k] for line in exact(queries, gallery, own, metric)]
 
 
+def test_a_query_from_outside_among_others_keeps_its_last_row():
+    """All rows are equally far from a zero vector, but for rounding."""
+    gallery = torch.tensor([[0.0, -1.0], [0.0, -1.0], [1.0, 3.0], [0.0, 1.0]])
+    queries = torch.tensor([[0.0, -1.0], [0.0, 0.0]])
+    for k, expected in ((2, [[1, 2], [0, 1]]), (3, [[1, 2, 3], [0, 1, 2]])):
+        answer, scores = nearest(queries, gallery, k=k, metric="cosine", own=[0, -1])
+        assert answer.tolist() == expected and scores[1].abs().max() < 1e-15
+    assert nearest(gallery[:2], gallery, k=3, own=[-1, 1])[0].tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     data=st.data(),
