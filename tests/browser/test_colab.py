@@ -13,6 +13,7 @@ PYTHON = Path(__file__).parents[2] / "build" / "colab" / "venv" / "bin" / "pytho
 
 SMALL = """
 import torch
+from dmlnb import explore
 from dmlnb.course import demos, plots
 plots.notebook_setup(seed=0)
 labels = torch.arange(200) % 10
@@ -37,7 +38,8 @@ def test_the_explorer_and_a_slider_with_ipywidgets_7(chromium, tmp_path_factory)
         page.wait_for_function("() => Jupyter.notebook.kernel.info_reply?.status === 'ok'")  # it answers
         page.evaluate("() => Jupyter.notebook.execute_all_cells()")
         explorer = page.locator(".dmlnb-explorer")
-        explorer.wait_for()
+        page.locator(".dmlnb-explorer, .output_error").first.wait_for()
+        assert not page.locator(".output_error").all_inner_texts()
         canvas = explorer.locator(".dmlnb-map").first
         page.locator(".widget-vbox img").wait_for()  # all cells have run
         canvas.scroll_into_view_if_needed()
