@@ -228,7 +228,8 @@ def _plus_transposed(table: Tensor) -> Tensor:
     """(..., N, N). One table is transposed first, which torch does in blocks, and two to four times as fast."""
     if table.ndim > 2 and table.shape[:-2].numel() > 1:
         return table + table.mT
-    return table.reshape(table.shape[-2:]).T.contiguous().view_as(table).add_(table)
+    turned = table.reshape(table.shape[-2:]).T.clone(memory_format=torch.contiguous_format)
+    return turned.view_as(table).add_(table)
 
 
 def _require_same_space(a: Tensor, b: Tensor) -> None:

@@ -183,6 +183,22 @@ def test_squares_that_overflow_are_those_of_float64():
     assert ((found - right).abs() <= 1e-5 * right).all()
 
 
+@pytest.mark.parametrize("compare", [pairwise_distances, inner_products])
+@pytest.mark.parametrize("n", [1, 70])
+def test_a_gradient_that_comes_transposed_is_read_and_left_as_it_is(compare, n):
+    a = torch.randn(n, 200, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(n, n, dtype=torch.float64)
+    upstream = weights.T  # transposed in memory
+    found = compare(a, a)
+    (gradient,) = torch.autograd.grad(found, a, upstream)
+    assert torch.equal(upstream, weights.T.clone())
+    (right,) = torch.autograd.grad(compare(a, a.detach()), a, upstream.contiguous())
+    (other,) = torch.autograd.grad(
+        compare(a.detach(), b := a.detach().clone().requires_grad_()), b, upstream.contiguous()
+    )
+    assert torch.allclose(gradient, right + other, rtol=1e-9, atol=1e-12)
+
+
 def test_inner_products_of_one_set_have_the_gradient_of_two():
     a = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: inner_products(x, x), (a,))
