@@ -222,7 +222,9 @@ class ExactSearch:
     def _compare_all(
         self, q: np.ndarray, own: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All rows but the query's own, sorted, with their squared distances, and the grid that these are rounded to.
+        """All rows, sorted, with their squared distances, and the grid that these are rounded to.
+
+        The query's own row is the last, at a distance at which it never answers.
 
         Distance and number of a row are packed in one integer: sorting those is five times faster than an argsort.
         """
@@ -239,15 +241,14 @@ class ExactSearch:
         packed <<= bits
         packed |= np.arange(len(self))
         if own is not None:
-            packed[np.flatnonzero(own >= 0), own[own >= 0]] = np.iinfo(np.int64).max  # to the end
+            itself = np.flatnonzero(own >= 0)
+            packed[itself, own[itself]] = np.iinfo(np.int64).max  # to the end
         packed.sort(axis=1)
         found = packed & ((1 << bits) - 1)
         packed >>= bits
         squares = packed * grid
         if own is not None:
-            if (own >= 0).all():
-                return found[:, :-1], squares[:, :-1], grid
-            found[own >= 0, -1], squares[own >= 0, -1] = own[own >= 0], _NEVER  # others need their last row
+            found[itself, -1], squares[itself, -1] = own[itself], _NEVER
         return found, squares, grid
 
     def _measure(self, q: np.ndarray, found: np.ndarray, squares: np.ndarray, chosen: np.ndarray) -> None:

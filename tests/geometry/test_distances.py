@@ -172,9 +172,8 @@ def test_a_few_rows_tell_whether_the_product_is_for_use(monkeypatch, each, same)
     b = a if same else other
     found, right = pairwise_distances(a, b), differences(a, b)
     assert ((found - right).abs() <= 1e-5 * right).all()
-    assert answers == (
-        [True, False] if each == 32 else [False]
-    )  # not the product of float32, but that of float64
+    expected = [True, False] if each == 32 else [False]  # not the product of float32, but that of float64
+    assert answers == expected
 
 
 def test_squares_that_overflow_are_those_of_float64():
